@@ -1,8 +1,187 @@
 //! What the arguments mean: one file per verb, wiring only.
+//!
+//! A verb's `run` gets its arguments as typed and the configuration as it
+//! holds, and returns the exit status. The one invariant kept here: whatever
+//! goes wrong becomes one line on standard error and the status that
+//! `hrec(1)` states for it.
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+
+use crate::cli::{self, Args, Verb, programs};
+use crate::config::{Config, Flag, FlagValue, nearest};
+
+mod completions;
+mod doctor;
+mod keygen;
+
+/// hrec itself failed, was called wrongly for a recording, or ended a strict
+/// session. The number is the one that `timeout`, `env` and `docker run` use:
+/// a program's own status can hardly be mistaken for it.
+pub const FAILED: u8 = 125;
+
+/// A verb that is not a recording was called wrongly. Recording verbs use
+/// [`FAILED`], since their caller takes any other status for the program's.
+pub const USAGE: u8 = 2;
 
 /// Runs hrec with the process's own arguments.
 pub fn main() -> ExitCode {
-    ExitCode::from(125)
+    let args = match Args::from_process() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(&args.verb) {
+        Ok(code) => code,
+        Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}"), FAILED),
+    }
+}
+
+fn dispatch(verb: &Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Rec(args) => with(&rec_flags(args), |_config| not_built(args)),
+        Verb::Program(words) => short_form(words),
+        Verb::Play(args) => with(&play_flags(args), |_config| not_built(args)),
+        Verb::Ls(args) => with(&[], |_config| not_built(args)),
+        Verb::Info(args) => with(&[], |_config| not_built(args)),
+        Verb::Cat(args) => with(&[], |_config| not_built(args)),
+        Verb::Recover(args) => with(&[], |_config| not_built(args)),
+        Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
+        // The one verb that must work with a broken configuration.
+        Verb::Doctor(args) => doctor::run(args, Config::load(&[])),
+        // And one that needs none.
+        Verb::Completions(args) => completions::run(args),
+    }
+}
+
+/// TO REMOVE: each verb replaces its line above.
+fn not_built(_args: &impl std::fmt::Debug) -> Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}
+
+fn with(flags: &[Flag], run: impl FnOnce(&Config) -> Result<ExitCode>) -> Result<ExitCode> {
+    run(&Config::load(flags)?)
+}
+
+/// `hrec ssh HOST`: what `hrec rec -- ssh HOST` does; a name that is neither a
+/// verb nor in the table is an error that says what was probably meant.
+fn short_form(words: &[OsString]) -> Result<ExitCode> {
+    let name = words.first().map(|n| n.to_string_lossy()).unwrap_or_default();
+    if programs::find(&name).is_none() {
+        return Ok(fail(&unknown(&name), USAGE));
+    }
+    let args = cli::Rec { command: words.to_vec(), ..cli::Rec::default() };
+    dispatch(&Verb::Rec(args))
+}
+
+fn unknown(name: &str) -> String {
+    let shown: String =
+        name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(40).collect();
+    if on_path(name) {
+        return format!(
+            "{shown} is no command of hrec's; to record the program: hrec rec -- {shown} ..."
+        );
+    }
+    let command = cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let names = names.chain(programs::PROGRAMS.iter().map(|p| p.name));
+    match nearest(name, names) {
+        Some(near) => format!("there is no command {shown}; did you mean: hrec {near}?"),
+        None => format!("there is no command {shown}; `hrec --help` lists them"),
+    }
+}
+
+/// Whether the shell would find a program of this name.
+fn on_path(name: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let executable = |p: &std::path::Path| {
+        p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    if name.contains('/') {
+        return executable(std::path::Path::new(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    !name.is_empty() && std::env::split_paths(&path).any(|dir| executable(&dir.join(name)))
+}
+
+/// The settings that `hrec rec`'s flags give.
+fn rec_flags(args: &cli::Rec) -> Vec<Flag> {
+    let mut flags = Vec::new();
+    let one = |name, key, value: &Option<String>| {
+        value.clone().map(|v| Flag { name, key, value: FlagValue::One(v) })
+    };
+    flags.extend(one("--mode", "record.mode", &args.mode));
+    flags.extend(one("--input", "record.input", &args.input));
+    // Either flag replaces both lists: `-r alice` means Alice, and not also
+    // whoever is in a file that the configuration names.
+    if !args.recipient.is_empty() || !args.recipients_file.is_empty() {
+        let files = args.recipients_file.iter();
+        let files = files.map(|f| {
+            std::path::absolute(f).unwrap_or_else(|_| f.clone()).to_string_lossy().into_owned()
+        });
+        flags.push(Flag {
+            name: "--recipient",
+            key: "record.recipients",
+            value: FlagValue::Many(args.recipient.clone()),
+        });
+        flags.push(Flag {
+            name: "--recipients-file",
+            key: "record.recipients_files",
+            value: FlagValue::Many(files.collect()),
+        });
+    }
+    flags
+}
+
+fn play_flags(args: &cli::Play) -> Vec<Flag> {
+    let idle = args.idle_limit.clone();
+    idle.map(|v| Flag { name: "--idle-limit", key: "play.idle", value: FlagValue::One(v) })
+        .into_iter()
+        .collect()
+}
+
+/// Help and version go to standard output and are success. The rest is a
+/// mistake in the call: one that `hrec rec` got has the status that its caller
+/// knows from hrec itself, not one that the program could have had.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    let colours = |tty: bool| tty && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let mut out = std::io::stdout().lock();
+        let written = if colours(std::io::IsTerminal::is_terminal(&out)) {
+            write!(out, "{}", text.ansi())
+        } else {
+            write!(out, "{text}")
+        };
+        return match written.and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+            _ => ExitCode::SUCCESS,
+        };
+    }
+    let mut err = std::io::stderr().lock();
+    let _ = if colours(std::io::IsTerminal::is_terminal(&err)) {
+        write!(err, "{}", text.ansi())
+    } else {
+        write!(err, "{text}")
+    };
+    let recording = std::env::args_os().nth(1).is_some_and(|verb| verb == "rec");
+    ExitCode::from(if recording { FAILED } else { USAGE })
+}
+
+/// One line on standard error, and the status.
+fn fail(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr().lock(), "hrec: {message}");
+    ExitCode::from(code)
+}
+
+/// Whoever read our output has seen enough: `hrec ls | head`.
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| {
+        e.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }

@@ -1,0 +1,153 @@
+//! The table of settings.
+//!
+//! This one table drives the loader, `hrec doctor`, `hrec-config(5)` and the
+//! tests. It knows nothing of files. Its invariant: each key is there once,
+//! with a type, a default that this type accepts, and what it is for.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, StorePath, Value};
+use super::{Setting, Source};
+
+/// What is known of a setting apart from its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in `config.toml`: table, dot, key.
+    pub name: &'static str,
+    /// Its default, as TOML.
+    pub default: &'static str,
+    /// What values it takes.
+    pub accepts: &'static str,
+    /// What it is for: whole sentences, as in `hrec-config(5)`.
+    pub about: &'static str,
+}
+
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal, $default:literal;)+) => {
+        /// Every setting, with its value and where that came from.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: Setting<$type>,)+
+        }
+
+        /// Every key, in the order of `hrec-config(5)`.
+        pub const KEYS: &[Key] = &[
+            $(Key {
+                name: $name,
+                default: $default,
+                accepts: <$type as Value>::ACCEPTS,
+                about: concat!($($doc),+),
+            },)+
+        ];
+
+        impl Settings {
+            /// All settings at their defaults.
+            ///
+            /// # Errors
+            /// When the table holds a default that its own type refuses: a
+            /// mistake in this file, which a test would show.
+            pub(super) fn defaults() -> Result<Self, String> {
+                Ok(Self {
+                    $($field: Setting {
+                        value: {
+                            let toml = DeValue::parse($default).map_err(|e| format!("{}: {e}", $name))?;
+                            <$type as Value>::read(toml.get_ref()).map_err(|e| format!("{}: {e}", $name))?
+                        },
+                        source: Source::Default,
+                        locked: false,
+                    },)+
+                })
+            }
+
+            /// Gives the key `name` the value `toml`. The key must exist.
+            ///
+            /// # Errors
+            /// What is wrong with the value.
+            pub(super) fn set(&mut self, name: &str, toml: &DeValue<'_>, source: Source) -> Result<(), String> {
+                match name {
+                    $($name => {
+                        self.$field.value = <$type as Value>::read(toml)?;
+                        self.$field.source = source;
+                        Ok(())
+                    })+
+                    _ => Err("there is no such key".to_owned()),
+                }
+            }
+
+            /// Marks the key `name` as locked.
+            pub(super) fn lock(&mut self, name: &str) {
+                match name {
+                    $($name => self.$field.locked = true,)+
+                    _ => {}
+                }
+            }
+
+            /// Name, value as TOML, source, and whether it is locked, of each
+            /// key in the table's order.
+            #[must_use]
+            pub fn list(&self) -> Vec<(&'static str, String, &Source, bool)> {
+                vec![$(($name, self.$field.value.show(), &self.$field.source, self.$field.locked),)+]
+            }
+        }
+    };
+}
+
+keys! {
+    /// What happens when the recording cannot be written: "strict" ends the
+    /// session, so that nothing is shown that is not kept; "best-effort" goes
+    /// on and records that there is a gap.
+    record_mode: Mode = "record.mode", r#""best-effort""#;
+
+    /// What is kept of typed keys: "echoed" keeps what the terminal echoed,
+    /// and masks passwords and whatever else was not seen; "full" keeps all
+    /// but what is typed while echo is off or at a password prompt; "none"
+    /// keeps nothing.
+    record_input: Input = "record.input", r#""echoed""#;
+
+    /// Who can open recordings: age recipients (age1...) or SSH public keys.
+    /// When this and record.recipients_files are empty, recordings are made
+    /// for the person's own identity.
+    record_recipients: Vec<String> = "record.recipients", "[]";
+
+    /// Files with more recipients, one a line.
+    record_recipients_files: Vec<FilePath> = "record.recipients_files", "[]";
+
+    /// Users who get a session although a strict recording cannot be made, so
+    /// that somebody can log in and repair the store. Such a session is loudly
+    /// said to be unrecorded.
+    record_rescue_users: Vec<String> = "record.rescue_users", "[]";
+
+    /// Groups whose members are rescue users.
+    record_rescue_groups: Vec<String> = "record.rescue_groups", "[]";
+
+    /// Whether what is written is also synced to the disk, so that it survives
+    /// a power cut and not only a crash of hrec.
+    record_sync: bool = "record.sync", "true";
+
+    /// The directory that holds the recordings; empty for
+    /// $XDG_DATA_HOME/hrec, which is ~/.local/share/hrec.
+    store_path: StorePath = "store.path", r#""""#;
+
+    /// Space that must stay free on the store's file system: with less, no
+    /// recording is begun.
+    store_min_free: Bytes = "store.min_free", r#""1GiB""#;
+
+    /// How much one user's recordings may take in the store; "0" for no limit.
+    store_quota_user: Bytes = "store.quota_user", r#""0""#;
+
+    /// In a session without a terminal, how much of a binary stream is kept as
+    /// it is before only its size and digest are.
+    shell_stream_burst: Bytes = "shell.stream_burst", r#""1MiB""#;
+
+    /// How much a second, on average, is kept of such a stream beyond that.
+    shell_stream_rate: Bytes = "shell.stream_rate", r#""16KiB""#;
+
+    /// What the manifest, which is not encrypted, tells of the command line:
+    /// "none", or "scrubbed", all of it but what looks like a secret.
+    manifest_command: ManifestCommand = "manifest.command", r#""none""#;
+
+    /// In a replay, longer pauses are shortened to this; "0s" keeps them.
+    play_idle: Duration = "play.idle", r#""2s""#;
+}
