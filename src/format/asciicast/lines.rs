@@ -1,0 +1,165 @@
+//! Lines of a stream, with a limit to how much of one is kept.
+//!
+//! Refuses to know what is in them. The invariant: never more memory than one
+//! line of [`MAX_LINE`] bytes.
+
+use std::io::{self, BufRead};
+
+/// The longest line that is kept: a recorder's single event is at most some
+/// MiB, and a line must fit in memory several times over.
+pub const MAX_LINE: usize = 64 << 20;
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a line feed.
+    Whole,
+    /// At the end of the stream, without one.
+    Open,
+    /// It was longer than the limit; the rest of it was passed over.
+    TooLong,
+}
+
+/// One line, without its line feed.
+pub(crate) struct Line<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) number: u64,
+    pub(crate) end: End,
+}
+
+pub(crate) struct Lines<R> {
+    inner: R,
+    buffer: Vec<u8>,
+    number: u64,
+    limit: usize,
+    /// The stream ended in the middle of a container (gzip, zstd, age).
+    cut: Option<String>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, buffer: Vec::new(), number: 0, limit: MAX_LINE, cut: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_limit(inner: R, limit: usize) -> Self {
+        Self { limit, ..Self::new(inner) }
+    }
+
+    /// What a container said when it ended early.
+    pub(crate) fn cut(&self) -> Option<&str> {
+        self.cut.as_deref()
+    }
+
+    /// The next line, or `None` at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.buffer.clear();
+        let mut too_long = false;
+        loop {
+            let room = self.limit.saturating_sub(self.buffer.len());
+            let available = fill(&mut self.inner, &mut self.cut)?;
+            if available.is_empty() {
+                if self.buffer.is_empty() && !too_long {
+                    return Ok(None);
+                }
+                return Ok(Some(self.line(if too_long { End::TooLong } else { End::Open })));
+            }
+            let newline = memchr::memchr(b'\n', available);
+            let text = available.get(..newline.unwrap_or(available.len())).unwrap_or_default();
+            let used = text.len() + usize::from(newline.is_some());
+            let kept = text.get(..text.len().min(room)).unwrap_or_default();
+            too_long |= kept.len() < text.len();
+            self.buffer.extend_from_slice(kept);
+            self.inner.consume(used);
+            if newline.is_some() {
+                return Ok(Some(self.line(if too_long { End::TooLong } else { End::Whole })));
+            }
+        }
+    }
+
+    fn line(&mut self, end: End) -> Line<'_> {
+        self.number += 1;
+        let text = self.buffer.strip_suffix(b"\r").unwrap_or(&self.buffer);
+        Line { text, number: self.number, end }
+    }
+}
+
+/// The stream's next bytes. A container that ends early has ended.
+fn fill<'a, R: BufRead>(inner: &'a mut R, cut: &mut Option<String>) -> io::Result<&'a [u8]> {
+    if cut.is_some() {
+        return Ok(&[]);
+    }
+    loop {
+        // Asked twice, since a borrow that is returned from one arm would last
+        // over the others.
+        match inner.fill_buf() {
+            Ok(_) => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                *cut = Some(e.to_string());
+                return Ok(&[]);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    inner.fill_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(text: &[u8], capacity: usize, limit: usize) -> Vec<(Vec<u8>, End)> {
+        let reader = io::BufReader::with_capacity(capacity, text);
+        let mut lines = Lines::with_limit(reader, limit);
+        let mut found = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            found.push((line.text.to_vec(), line.end));
+        }
+        found
+    }
+
+    #[test]
+    fn whatever_the_buffer() {
+        for capacity in 1..9 {
+            let found = collect(b"a\n\nbcd\r\ne", capacity, 100);
+            let expected: [(&[u8], End); 4] =
+                [(b"a", End::Whole), (b"", End::Whole), (b"bcd", End::Whole), (b"e", End::Open)];
+            assert_eq!(found, expected.map(|(t, e)| (t.to_vec(), e)));
+        }
+    }
+
+    #[test]
+    fn long_lines_are_passed_over() {
+        for capacity in 1..9 {
+            let found = collect(b"abcd\nabcde\nab\nabcdefgh", capacity, 4);
+            let expected: [(&[u8], End); 4] = [
+                (b"abcd", End::Whole),
+                (b"abcd", End::TooLong),
+                (b"ab", End::Whole),
+                (b"abcd", End::TooLong),
+            ];
+            assert_eq!(found, expected.map(|(t, e)| (t.to_vec(), e)));
+        }
+    }
+
+    #[test]
+    fn a_container_cut_short_is_an_end() {
+        struct Cut(bool);
+        impl io::Read for Cut {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                if self.0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "incomplete frame"));
+                }
+                self.0 = true;
+                buf[..4].copy_from_slice(b"a\nbc");
+                Ok(4)
+            }
+        }
+        let mut lines = Lines::new(io::BufReader::new(Cut(false)));
+        assert_eq!(lines.next().unwrap().unwrap().text, b"a");
+        assert_eq!(lines.next().unwrap().unwrap().end, End::Open);
+        assert!(lines.next().unwrap().is_none());
+        assert_eq!(lines.cut(), Some("incomplete frame"));
+    }
+}

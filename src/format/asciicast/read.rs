@@ -1,0 +1,382 @@
+//! Reading asciicast of any version as it comes.
+//!
+//! Refuses to know containers. The invariant: times never decrease, and an
+//! event that is returned was whole in the file.
+
+use std::io::BufRead;
+
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
+
+use super::header::{self, Refusal};
+use super::json::Cursor;
+use super::lines::{End, Lines, MAX_LINE};
+use super::time::{self, MAX_TIME, PICOS, Picos};
+use super::{Error, Version};
+use crate::event::{Data, Event, Fact, Header, Micros, TermSize};
+
+/// Facts longer than this are kept as text: JSON values take some thirty times
+/// their text in memory, and no fact of hrec's is as long.
+const MAX_FACT: usize = 4 << 20;
+
+/// Reads one recording, event by event.
+pub struct Reader<R> {
+    version: Version,
+    header: Header,
+    source: Source<R>,
+    /// The last event's time, unrounded.
+    clock: Picos,
+    /// A line that was looked at to see whether it is the `b` of the one
+    /// before.
+    pending: Option<Result<Option<Raw>, Error>>,
+    torn: Option<String>,
+    done: bool,
+}
+
+enum Source<R> {
+    Lines(Lines<R>),
+    Object(ObjectV1),
+}
+
+/// An event as its line has it.
+struct Raw {
+    time: Micros,
+    code: Vec<u8>,
+    data: Vec<u8>,
+    is_string: bool,
+    line: u64,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// When this is no asciicast v1, v2 or v3, or cannot be read.
+    pub fn new(inner: R) -> Result<Self, Error> {
+        let mut lines = Lines::new(inner);
+        let mut document = Vec::new();
+        let refusal = loop {
+            let Some(line) = lines.next()? else {
+                let why = lines.cut().unwrap_or("it is empty").to_owned();
+                return Err(Error::NotAsciicast(why));
+            };
+            let text = line.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line.text).trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            if text.first() != Some(&b'{') {
+                return Err(Error::NotAsciicast("it does not begin with a JSON object".to_owned()));
+            }
+            match header::parse(text) {
+                Ok((version @ (Version::V2 | Version::V3), header)) => {
+                    return Ok(Self::from_parts(version, header, Source::Lines(lines)));
+                }
+                Ok((Version::V1, _)) => {
+                    document.extend_from_slice(text);
+                    break String::new();
+                }
+                Err(Refusal::Incomplete(why)) => {
+                    document.extend_from_slice(text);
+                    break why;
+                }
+                Err(Refusal::Other(why)) => return Err(Error::NotAsciicast(why)),
+            }
+        };
+        while let Some(line) = lines.next()? {
+            if document.len() + line.text.len() >= MAX_LINE {
+                return Err(Error::NotAsciicast(format!(
+                    "its first object is longer than {} MiB",
+                    MAX_LINE >> 20
+                )));
+            }
+            document.push(b'\n');
+            document.extend_from_slice(line.text);
+        }
+        let (header, object) =
+            ObjectV1::parse(document).map_err(|why| Error::NotAsciicast(why.unwrap_or(refusal)))?;
+        Ok(Self::from_parts(Version::V1, header, Source::Object(object)))
+    }
+
+    fn from_parts(version: Version, header: Header, source: Source<R>) -> Self {
+        Self { version, header, source, clock: 0, pending: None, torn: None, done: false }
+    }
+
+    /// What the recording says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The version of asciicast it is written in.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// After the end: what is missing there, when the recording was cut short.
+    /// `None` when it is whole as far as one can see.
+    pub fn torn(&self) -> Option<&str> {
+        self.torn.as_deref()
+    }
+
+    /// The next event, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a line in the middle that is no event: asked
+    /// again, the reader goes on after it. [`Error::Io`] when reading fails.
+    pub fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        let raw = match self.pending.take() {
+            Some(pending) => pending?,
+            None => self.next_raw()?,
+        };
+        let Some(mut raw) = raw else { return Ok(None) };
+        let lossy = raw.is_string
+            && matches!(raw.code.as_slice(), b"o" | b"i")
+            && memchr::memmem::find(&raw.data, "\u{fffd}".as_bytes()).is_some();
+        if lossy {
+            let next = self.next_raw();
+            match next.as_ref().ok().and_then(Option::as_ref).and_then(|b| exact_bytes(b, &raw)) {
+                Some(exact) => raw.data = exact,
+                None => self.pending = Some(next),
+            }
+        }
+        event(raw).map(Some)
+    }
+
+    fn next_raw(&mut self) -> Result<Option<Raw>, Error> {
+        if self.done {
+            return Ok(None);
+        }
+        match &mut self.source {
+            Source::Object(object) => match object.next(&mut self.clock) {
+                Ok(Some(raw)) => Ok(Some(raw)),
+                Ok(None) => {
+                    self.done = true;
+                    Ok(None)
+                }
+                Err(_) if object.cut => {
+                    self.done = true;
+                    self.torn =
+                        Some("the JSON object is cut short; what is whole was read".to_owned());
+                    Ok(None)
+                }
+                Err(e) => {
+                    self.done = true;
+                    Err(e)
+                }
+            },
+            Source::Lines(lines) => loop {
+                let Some(line) = lines.next()? else {
+                    self.done = true;
+                    self.torn = self.torn.take().or_else(|| {
+                        lines.cut().map(|why| format!("the recording ends early: {why}"))
+                    });
+                    return Ok(None);
+                };
+                let text = line.text.trim_ascii();
+                if line.end == End::TooLong {
+                    return Err(Error::Malformed { line: line.number, why: "longer than 64 MiB" });
+                }
+                if text.is_empty() || text.first() == Some(&b'#') {
+                    continue;
+                }
+                match raw_event(text, self.version, self.clock) {
+                    Ok((clock, raw)) => {
+                        self.clock = clock;
+                        return Ok(Some(Raw { line: line.number, ..raw }));
+                    }
+                    Err(_) if line.end == End::Open => {
+                        self.torn = Some(format!(
+                            "the last line ({}) is cut short after {} bytes",
+                            line.number,
+                            line.text.len()
+                        ));
+                    }
+                    Err(why) => return Err(Error::Malformed { line: line.number, why }),
+                }
+            },
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().transpose()
+    }
+}
+
+/// The bytes a `b` event holds, if it is the one that belongs to `of`. One
+/// that says something else than the text it follows would make hrec show what
+/// other players do not.
+fn exact_bytes(b: &Raw, of: &Raw) -> Option<Vec<u8>> {
+    if b.code != b"b" || !b.is_string || b.time != of.time {
+        return None;
+    }
+    let exact = BASE64.decode(&b.data).ok()?;
+    (String::from_utf8_lossy(&exact).as_bytes() == of.data).then_some(exact)
+}
+
+/// Reads `[TIME, "CODE", DATA]`, with the clock after it.
+fn raw_event(text: &[u8], version: Version, clock: Picos) -> Result<(Picos, Raw), &'static str> {
+    let mut cursor = Cursor::new(text);
+    if !cursor.take(b'[') {
+        return Err("not a JSON array");
+    }
+    let number = cursor.number().ok_or("its time is no number")?;
+    let seconds = time::parse_seconds(number).ok_or("its time is no number")?;
+    if !cursor.take(b',') {
+        return Err("it has no code");
+    }
+    let code = cursor.string().ok_or("its code is no string")?;
+    if !cursor.take(b',') {
+        return Err("it has no data");
+    }
+    let is_string = cursor.peek() == Some(b'"');
+    let data = if is_string {
+        cursor.string().ok_or("its data is no whole string")?
+    } else {
+        cursor.skip_value().ok_or("its data is no JSON")?.to_vec()
+    };
+    if !cursor.take(b']') || cursor.peek().is_some() {
+        return Err("it does not end after its data");
+    }
+    let clock = match version {
+        Version::V2 => clock.max(seconds),
+        Version::V1 | Version::V3 => (clock + seconds).min(Picos::from(MAX_TIME) * PICOS),
+    };
+    Ok((clock, Raw { time: time::to_micros(clock), code, data, is_string, line: 0 }))
+}
+
+fn event(raw: Raw) -> Result<Event, Error> {
+    let Raw { time, code, data, is_string, line } = raw;
+    let malformed = |why| Err(Error::Malformed { line, why });
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    };
+    let data = match code.as_slice() {
+        b"o" | b"i" | b"r" if !is_string => return malformed("its data is no string"),
+        b"o" => Data::Output(data),
+        b"i" => Data::Input(data),
+        b"r" => match size(&data) {
+            Some(size) => Data::Resize(size),
+            None => return malformed("its size is not COLSxROWS"),
+        },
+        b"m" => Data::Marker(text(data)),
+        b"x" => Data::Exit(text(data)),
+        _ => match fact(&code, &data) {
+            Some(fact) => Data::Fact(fact),
+            None => Data::Other { code: text(code), data: text(data) },
+        },
+    };
+    Ok(Event { time, data })
+}
+
+/// `80x24`. Numbers that are too large clamp; a sign is no digit.
+fn size(data: &[u8]) -> Option<TermSize> {
+    let at = memchr::memchr(b'x', data)?;
+    let (cols, rows) = data.split_at_checked(at)?;
+    let number = |digits: &[u8]| {
+        (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| {
+            digits
+                .iter()
+                .fold(0u64, |n, d| n.saturating_mul(10).saturating_add(u64::from(d - b'0')))
+        })
+    };
+    Some(TermSize::clamped(number(cols)?, number(rows.strip_prefix(b"x")?)?))
+}
+
+fn fact(code: &[u8], data: &[u8]) -> Option<Fact> {
+    if code != b"h" || data.len() > MAX_FACT {
+        return None;
+    }
+    let mut fields: Map<String, Value> = serde_json::from_slice(data).ok()?;
+    match fields.shift_remove("k")? {
+        Value::String(kind) => Some(Fact { kind, fields }),
+        _ => None,
+    }
+}
+
+/// An asciicast v1: its text, and where in it the next event is.
+struct ObjectV1 {
+    text: Vec<u8>,
+    at: usize,
+    /// The object does not end.
+    cut: bool,
+}
+
+impl ObjectV1 {
+    /// Finds the events. `Err(None)` when the object is no asciicast v1 at all.
+    fn parse(text: Vec<u8>) -> Result<(Header, Self), Option<String>> {
+        let mut cursor = Cursor::new(&text);
+        cursor.take(b'{');
+        let offset = |cursor: &Cursor<'_>| text.len() - cursor.rest().len();
+        let mut rest_of_header = Vec::new();
+        let mut at = text.len();
+        let cut = loop {
+            let start = offset(&cursor);
+            let Some(name) = cursor.string() else {
+                break !cursor.take(b'}');
+            };
+            if !cursor.take(b':') {
+                return Err(None);
+            }
+            let is_events = name == b"stdout" && cursor.peek() == Some(b'[');
+            if is_events {
+                at = offset(&cursor) + 1;
+            }
+            let value = cursor.skip_value();
+            if !is_events && value.is_some() {
+                if !rest_of_header.is_empty() {
+                    rest_of_header.push(b',');
+                }
+                rest_of_header.extend(text.get(start..offset(&cursor)).unwrap_or_default());
+            }
+            if value.is_none() {
+                break true;
+            }
+            cursor.take(b',');
+        };
+        rest_of_header.insert(0, b'{');
+        rest_of_header.push(b'}');
+        match header::parse(&rest_of_header) {
+            Ok((Version::V1, header)) => Ok((header, Self { text, at, cut })),
+            Ok((version, _)) => Err(Some(format!("the header of {version} must be one line"))),
+            Err(Refusal::Other(why)) if !cut => Err(Some(why)),
+            Err(_) => Err(None),
+        }
+    }
+
+    fn next(&mut self, clock: &mut Picos) -> Result<Option<Raw>, Error> {
+        let text = self.text.get(self.at..).unwrap_or_default();
+        let mut cursor = Cursor::new(text);
+        cursor.take(b',');
+        if matches!(cursor.peek(), None | Some(b']')) && !(self.cut && cursor.peek().is_none()) {
+            return Ok(None);
+        }
+        let event = (|| {
+            if !cursor.take(b'[') {
+                return Err("not a JSON array");
+            }
+            let number = cursor.number().ok_or("its delay is no number")?;
+            let delay = time::parse_seconds(number).ok_or("its delay is no number")?;
+            if !cursor.take(b',') {
+                return Err("it has no text");
+            }
+            let data = cursor.string().ok_or("its text is no string")?;
+            if !cursor.take(b']') {
+                return Err("it does not end after its text");
+            }
+            Ok((delay, data))
+        })();
+        let line = || {
+            let before = self.text.get(..self.at).unwrap_or_default();
+            1 + memchr::memchr_iter(b'\n', before).count() as u64
+        };
+        let (delay, data) = event.map_err(|why| Error::Malformed { line: line(), why })?;
+        self.at += text.len() - cursor.rest().len();
+        *clock = (*clock + delay).min(Picos::from(MAX_TIME) * PICOS);
+        let time = time::to_micros(*clock);
+        Ok(Some(Raw { time, code: b"o".to_vec(), data, is_string: true, line: 0 }))
+    }
+}
