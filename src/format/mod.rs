@@ -1,7 +1,9 @@
-//! What a recording looks like as bytes.
+//! The bytes of recordings: asciicast text, frames, encryption, journal.
 //!
-//! Refuses to know files and terminals: everything here works on readers,
-//! writers and slices. The invariant: hostile bytes are an error, never a panic
-//! and never memory without bound.
+//! Knows nothing of files or terminals: everything works on slices, `Read`,
+//! `Write`, `BufRead` and `Seek`. Its invariant: hostile input gives an error
+//! or a shorter result, never a panic and never memory without bound.
 
 pub mod asciicast;
+pub mod chain;
+pub mod cipher;

@@ -1,1 +1,19 @@
-//! TO WRITE
+//! One recording: the files it consists of, its writer, its reader.
+//!
+//! Refuses to know of sessions and players. Its invariant: whatever moment a
+//! writer stops at, what it left on the disk can be read up to the last
+//! append, and no byte once written is ever written again.
+
+mod disk;
+mod error;
+mod id;
+pub mod live;
+mod paths;
+
+pub use disk::{Disk, DiskFile, RealDisk};
+pub use error::Error;
+pub use id::Id;
+pub use paths::{Paths, SUFFIX};
+
+/// Of this module's functions.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,322 @@
+//! Recipients and identities, in every form that `age` takes them.
+//!
+//! Takes text and bytes; whoever has the files reads them. Its invariant: no
+//! message holds any of an identity's own text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use age::secrecy::SecretString;
+use age::{NoCallbacks, plugin, ssh, tag, tagpq, x25519};
+
+use super::{Error, one_line};
+
+/// Asks the person for a passphrase; `None` when there is nobody to ask.
+pub type PassphraseCallback = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What scrypt may cost to open an encrypted identity: 2^22, four times age's
+/// default, half a minute at most.
+const SCRYPT_MAX: u8 = 22;
+
+#[derive(Clone)]
+enum Kind {
+    X25519(x25519::Recipient),
+    Tag(tag::Recipient),
+    TagPq(tagpq::Recipient),
+    Ssh(ssh::Recipient),
+    Plugin(plugin::Recipient),
+}
+
+/// Those who can open a recording.
+#[derive(Clone, Default)]
+pub struct Recipients {
+    list: Vec<(String, Kind)>,
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl Recipients {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one: `age1…` (X25519, tag, plugin), `ssh-ed25519 …` or
+    /// `ssh-rsa …`. One that is there already is not added again.
+    ///
+    /// # Errors
+    /// When it is no recipient, or of an SSH type that age does not take.
+    pub fn add(&mut self, text: &str) -> Result<(), Error> {
+        let text = text.trim();
+        self.add_at(text, || {
+            // An identity given by mistake must not be echoed.
+            let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+            if is_secret(text) { "the recipient".to_owned() } else { format!("recipient {shown}") }
+        })
+    }
+
+    /// Adds all of a recipients file, as age's `-R`: one a line, empty lines
+    /// and `#` comments skipped. `name` is for messages.
+    ///
+    /// # Errors
+    /// At the first line that is no recipient; when there is none at all.
+    pub fn add_file(&mut self, name: &str, contents: &str) -> Result<(), Error> {
+        let mut any = false;
+        for (number, line) in contents.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            self.add_at(line, || format!("{name}, line {}", number + 1))?;
+            any = true;
+        }
+        if any {
+            return Ok(());
+        }
+        Err(Error::Recipient {
+            place: name.to_owned(),
+            why: "holds no recipient; put one on each line".to_owned(),
+        })
+    }
+
+    fn add_at(&mut self, text: &str, place: impl Fn() -> String) -> Result<(), Error> {
+        let kind = parse(text).map_err(|why| Error::Recipient { place: place(), why })?;
+        let name = match &kind {
+            Kind::Ssh(key) => key.to_string(),
+            _ => text.to_owned(),
+        };
+        if !self.list.iter().any(|(known, _)| *known == name) {
+            self.list.push((name, kind));
+        }
+        Ok(())
+    }
+
+    /// The public strings, for the manifest: `age1…`, `ssh-ed25519 AAAA…`
+    /// (without the comment).
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn wrappers(&self) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
+        let mut wrappers: Vec<Box<dyn age::Recipient>> = Vec::new();
+        let mut plugins = Vec::new();
+        for (_, kind) in &self.list {
+            match kind {
+                Kind::X25519(key) => wrappers.push(Box::new(key.clone())),
+                Kind::Tag(key) => wrappers.push(Box::new(key.clone())),
+                Kind::TagPq(key) => wrappers.push(Box::new(key.clone())),
+                Kind::Ssh(key) => wrappers.push(Box::new(key.clone())),
+                Kind::Plugin(key) => plugins.push(key.clone()),
+            }
+        }
+        let mut names: Vec<&str> = plugins.iter().map(plugin::Recipient::plugin).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let plugin = plugin::RecipientPluginV1::new(name, &plugins, &[], NoCallbacks)
+                .map_err(|error| Error::Encrypt(one_line(&error.to_string())))?;
+            wrappers.push(Box::new(plugin));
+        }
+        if wrappers.is_empty() { Err(Error::NoRecipients) } else { Ok(wrappers) }
+    }
+}
+
+fn is_secret(text: &str) -> bool {
+    text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY")
+}
+
+fn parse(text: &str) -> Result<Kind, String> {
+    if is_secret(text) {
+        return Err("is a private key; give the public one that belongs to it".to_owned());
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(Kind::X25519(key));
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(Kind::Tag(key));
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(Kind::TagPq(key));
+    }
+    match text.parse::<ssh::Recipient>() {
+        Ok(key) => return Ok(Kind::Ssh(key)),
+        Err(ssh::ParseRecipientKeyError::Unsupported(kind)) => {
+            return Err(format!(
+                "SSH keys of type {} cannot encrypt; use ssh-ed25519, ssh-rsa or an age key",
+                kind.escape_debug()
+            ));
+        }
+        Err(ssh::ParseRecipientKeyError::RsaModulusTooLarge) => {
+            return Err("the RSA key is too large; up to 4096 bits are supported".to_owned());
+        }
+        Err(ssh::ParseRecipientKeyError::RsaModulusTooSmall) => {
+            return Err("the RSA key is too small; at least 2048 bits are needed".to_owned());
+        }
+        Err(_) => {}
+    }
+    if let Ok(key) = text.parse() {
+        return Ok(Kind::Plugin(key));
+    }
+    Err("is no recipient; one begins age1…, ssh-ed25519 or ssh-rsa".to_owned())
+}
+
+/// Those that open a recording.
+#[derive(Default)]
+pub struct Identities {
+    list: Vec<Box<dyn age::Identity + Send + Sync>>,
+    ask: Option<PassphraseCallback>,
+}
+
+impl fmt::Debug for Identities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identities({})", self.list.len())
+    }
+}
+
+impl Identities {
+    /// None yet; encrypted ones cannot be opened.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// None yet; `ask` is called when an encrypted one is needed.
+    #[must_use]
+    pub fn asking(ask: PassphraseCallback) -> Self {
+        Self { list: Vec::new(), ask: Some(ask) }
+    }
+
+    /// Adds the identities of a file: an age identity file (plain, or
+    /// encrypted with a passphrase, binary or armored), or an SSH private key.
+    /// `name` is for messages and prompts.
+    ///
+    /// # Errors
+    /// When the contents are none of those; when a plugin is not installed.
+    pub fn add_file(&mut self, name: &str, contents: &[u8]) -> Result<(), Error> {
+        let failed = |why: String| Error::Identity { place: name.to_owned(), why };
+        let prompt = Prompt(self.ask.clone());
+        if contents.starts_with(b"age-encryption.org/")
+            || contents.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+        {
+            let reader = age::armor::ArmoredReader::new(std::io::Cursor::new(contents));
+            let decryptor = age::Decryptor::new(reader)
+                .map_err(|_| failed("is a damaged age file".to_owned()))?;
+            let encrypted =
+                age::encrypted::EncryptedIdentity::new(decryptor, prompt, Some(SCRYPT_MAX))
+                    .ok_or_else(|| {
+                        failed("is encrypted, but not with a passphrase; decrypt it first".into())
+                    })?;
+            let file = encrypted.decrypt(Some(name)).map_err(|error| {
+                failed(format!("cannot be opened: {}", one_line(&error.to_string())))
+            })?;
+            let identities =
+                file.into_identities().map_err(|error| failed(one_line(&error.to_string())))?;
+            self.list.extend(identities);
+            return Ok(());
+        }
+        if contents.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            let key = ssh::Identity::from_buffer(contents, Some(name.to_owned()))
+                .map_err(|_| failed("is no SSH private key that age can use".to_owned()))?;
+            if let ssh::Identity::Unsupported(_) = key {
+                return Err(failed(
+                    "is an SSH key of a type that cannot decrypt; use ssh-ed25519 or ssh-rsa, \
+                     in OpenSSH's format"
+                        .to_owned(),
+                ));
+            }
+            self.list.push(Box::new(SshIdentity { key, prompt }));
+            return Ok(());
+        }
+        let file = age::IdentityFile::from_buffer(contents).map_err(|error| {
+            // The crate names the line's number, never its text.
+            let why = one_line(&error.to_string());
+            let line = why.rsplit("line ").next().unwrap_or_default();
+            failed(match line.parse::<u32>() {
+                Ok(line) => format!("line {line} is no identity; one begins AGE-SECRET-KEY-1"),
+                Err(_) => "is no identity file".to_owned(),
+            })
+        })?;
+        let identities = file
+            .with_callbacks(prompt)
+            .into_identities()
+            .map_err(|error| failed(one_line(&error.to_string())))?;
+        if identities.is_empty() {
+            return Err(failed("holds no identity; make one with `hrec keygen`".to_owned()));
+        }
+        self.list.extend(identities);
+        Ok(())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn age::Identity> {
+        self.list.iter().map(|one| &**one as &dyn age::Identity)
+    }
+}
+
+/// An SSH key that asks for its passphrase only when a stanza is its own.
+struct SshIdentity {
+    key: ssh::Identity,
+    prompt: Prompt,
+}
+
+impl age::Identity for SshIdentity {
+    fn unwrap_stanza(
+        &self,
+        stanza: &age_core::format::Stanza,
+    ) -> Option<Result<age_core::format::FileKey, age::DecryptError>> {
+        // The crate's wrapper asks before it looks whether the stanza is an
+        // SSH one at all.
+        if !stanza.tag.starts_with("ssh-") {
+            return None;
+        }
+        self.key.clone().with_callbacks(self.prompt.clone()).unwrap_stanza(stanza)
+    }
+}
+
+#[derive(Clone)]
+struct Prompt(Option<PassphraseCallback>);
+
+impl age::Callbacks for Prompt {
+    fn display_message(&self, _: &str) {}
+
+    fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    fn request_public_string(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn request_passphrase(&self, description: &str) -> Option<SecretString> {
+        let ask = self.0.as_ref()?;
+        ask(description).map(SecretString::from)
+    }
+}

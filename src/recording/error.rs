@@ -1,0 +1,70 @@
+//! What can go wrong with a recording.
+
+use std::io;
+use std::path::Path;
+
+use crate::format::cipher;
+
+/// An error of a recording: fact, then remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed on a file.
+    #[error("cannot {what} {path}: {source}{}", remedy(.source))]
+    Io {
+        /// A verb: "create", "write".
+        what: &'static str,
+        /// The file, escaped for a terminal.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Encryption or decryption failed.
+    #[error("{path}: {source}")]
+    Cipher {
+        /// The file, escaped for a terminal.
+        path: String,
+        /// Why.
+        source: cipher::Error,
+    },
+    /// Compression failed: only for want of memory.
+    #[error("cannot compress the recording: {0}")]
+    Compress(io::Error),
+    /// A writer was used after its recording had been finished.
+    #[error("{path}: the recording is finished already")]
+    Finished {
+        /// The file, escaped for a terminal.
+        path: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: shown(path), source }
+    }
+
+    /// The system's error number, when this came from the system.
+    #[must_use]
+    pub fn os_error(&self) -> Option<i32> {
+        match self {
+            Self::Io { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "; free space there, or set store.path to another disk",
+        io::ErrorKind::QuotaExceeded => "; free some of your quota, or ask for more",
+        io::ErrorKind::PermissionDenied => "; check who owns that directory, and its mode",
+        io::ErrorKind::ReadOnlyFilesystem => "; set store.path to a place that can be written",
+        io::ErrorKind::AlreadyExists => "; remove it, or choose another name",
+        _ => "",
+    }
+}
+
