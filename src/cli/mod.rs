@@ -37,24 +37,16 @@ pub struct Args {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "clap would take a comment for the whole help; each struct has it")]
 pub enum Verb {
-    /// Record a command, or a shell
     Rec(Rec),
-    /// Replay a recording
     Play(Play),
-    /// List recordings
     Ls(Ls),
-    /// Tell about one recording
     Info(Info),
-    /// Write a recording's content to standard output
     Cat(Cat),
-    /// Make a finished recording of an interrupted one
     Recover(Recover),
-    /// Make the key that recordings are encrypted to
     Keygen(Keygen),
-    /// Check keys, store, configuration, and that recording works
     Doctor(Doctor),
-    /// Write a shell's completion script to standard output
     Completions(Completions),
     /// A program's name and that program's own arguments.
     #[command(external_subcommand)]
@@ -64,13 +56,16 @@ pub enum Verb {
 /// `hrec rec`.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(
+    about = "Record a command, or a shell",
+    override_usage = "hrec rec [OPTIONS] [--] [CMD [ARG ...]]\n       hrec ssh|psql|kubectl|... [ARG ...]",
     long_about = "Record a command, or, without one, your shell ($SHELL, else the one of your account).\n\n\
         The program runs on a terminal of its own and behaves as it does alone: keys, job control, \
         window size and exit status are passed on both ways. Without a terminal (in a pipe, under cron) it \
         gets the standard input and output it would have had. The recording goes to the store, see \
         hrec-config(5), and is encrypted before anything of it reaches a disk.\n\n\
         Many programs have a short form: `hrec ssh HOST` is `hrec rec -- ssh HOST`.",
-    after_long_help = "Exit status: the program's own; 128+N when it died of signal N; 125 when hrec itself failed, was \
+    after_long_help = "Exit status:\n\
+        The program's own; 128+N when it died of signal N; 125 when hrec itself failed, was \
         called wrongly, or ended a strict session; 126 when the program could not be executed; 127 when it was \
         not found.\n\n\
         Examples:\n  \
@@ -88,7 +83,7 @@ pub struct Rec {
 
     /// Encrypt to this recipient (may be given several times)
     ///
-    /// An age recipient: `age1…`, or the text of an SSH public key (`ssh-ed25519 …`, `ssh-rsa …`).
+    /// An age recipient: `age1...`, or the text of an SSH public key (`ssh-ed25519 ...`, `ssh-rsa ...`).
     /// With -r or -R, the configuration's recipients are not used, unless they are locked.
     #[arg(short, long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
@@ -143,6 +138,7 @@ pub struct Identity {
 /// `hrec play`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(
+    about = "Replay a recording",
     long_about = "Replay a recording. Everything goes through hrec's own model of a terminal, so nothing in a \
         recording can act on yours.\n\n\
         Recordings of other tools open too, by content: asciicast v1, v2 and v3, plain or compressed with \
@@ -181,6 +177,7 @@ pub struct Play {
 /// `hrec ls`.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(
+    about = "List recordings",
     long_about = "List the recordings in the store, newest first: when, how long, what, to where, and in which \
         state. Needs no key: it reads the manifests only.",
     after_long_help = "Examples:\n  \
@@ -201,6 +198,7 @@ pub struct Ls {
 /// `hrec info`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(
+    about = "Tell about one recording",
     long_about = "Tell what is known of a recording: from its manifest without a key, and from its header with one.",
     after_long_help = "Examples:\n  hrec info -1\n  hrec info --json prod-db1"
 )]
@@ -221,6 +219,7 @@ pub struct Info {
 /// `hrec cat`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(
+    about = "Write a recording's content to standard output",
     long_about = "Write a recording's content to standard output, decrypted and decompressed, in the format asked for.",
     after_long_help = "Examples:\n  \
         hrec cat -1 | asciinema play -\n  \
@@ -258,10 +257,11 @@ pub const FORMATS: &[(&str, &str)] = &[
 /// `hrec recover`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(
+    about = "Make a finished recording of an interrupted one",
     long_about = "Make a finished recording of one that was interrupted (kill -9, power, a full disk). What is \
         there can be read without this; recovering turns it into the one file that stock tools open. The \
         recording's state becomes \"recovered\". Needs a key that opens it.",
-    after_long_help = "Example:\n  hrec recover -1"
+    after_long_help = "Examples:\n  hrec recover -1"
 )]
 pub struct Recover {
     /// The recording: a path, an id, a unique part of one, or -1 for the latest
@@ -276,20 +276,22 @@ pub struct Recover {
 /// `hrec keygen`.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(
+    about = "Make the key that recordings are encrypted to",
     long_about = "Make the age identity that opens your recordings, in $XDG_CONFIG_HOME/hrec/identity.txt, readable by \
         you alone, and print its recipient: what others encrypt to. An identity that is there already is \
         never overwritten. The first recording does this by itself when nothing else is configured.\n\n\
         Keep a copy of that file elsewhere: without it, nobody can open the recordings made for it.",
-    after_long_help = "Example:\n  hrec keygen"
+    after_long_help = "Examples:\n  hrec keygen"
 )]
 pub struct Keygen {}
 
 /// `hrec doctor`.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(
+    about = "Check keys, store, configuration, and that recording works",
     long_about = "Check keys, store, permissions, disk and versions; tell which setting has which value and where it \
         comes from; and make a test recording, read it back and remove it.",
-    after_long_help = "Exit status: 0 nothing found, 1 findings.\n\nExamples:\n  hrec doctor\n  hrec doctor --json | jq .findings"
+    after_long_help = "Exit status:\n0 when all is well, 1 when there are findings.\n\nExamples:\n  hrec doctor\n  hrec doctor --json | jq .findings"
 )]
 pub struct Doctor {
     /// Write JSON
@@ -300,9 +302,10 @@ pub struct Doctor {
 /// `hrec completions`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(
+    about = "Write a shell's completion script to standard output",
     long_about = "Write a completion script for bash, zsh or fish to standard output. ./install.sh has done so already. \
         After the name of a recorded program, that program's own completion takes over.",
-    after_long_help = "Example:\n  hrec completions bash > ~/.local/share/bash-completion/completions/hrec"
+    after_long_help = "Examples:\n  hrec completions bash > ~/.local/share/bash-completion/completions/hrec"
 )]
 pub struct Completions {
     /// For which shell
