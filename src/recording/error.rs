@@ -54,7 +54,10 @@ impl Error {
 }
 
 pub(crate) fn shown(path: &Path) -> String {
-    path.to_string_lossy().chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    path.to_string_lossy()
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -67,4 +70,3 @@ fn remedy(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
-

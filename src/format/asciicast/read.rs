@@ -164,7 +164,9 @@ impl<R: BufRead> Reader<R> {
                 }
             },
             Source::Lines(lines) => loop {
-                let Some(line) = lines.next()? else {
+                // What failed once fails again: whoever asks until the end gets
+                // there.
+                let Some(line) = lines.next().inspect_err(|_| self.done = true)? else {
                     self.done = true;
                     self.torn = self.torn.take().or_else(|| {
                         lines.cut().map(|why| format!("the recording ends early: {why}"))

@@ -271,10 +271,9 @@ impl Head {
         let result = decryptor.decrypt(std::iter::once(&capture as &dyn age::Identity)).map(drop);
         match (result, capture.key.into_inner()) {
             (Ok(()), Some(key)) => Ok(key),
-            (Ok(()), None) | (Err(age::DecryptError::NoMatchingKeys), _) => Err(Error::NoMatch {
-                tried: identities.len(),
-                recipients: self.known_stanzas(),
-            }),
+            (Ok(()), None) | (Err(age::DecryptError::NoMatchingKeys), _) => {
+                Err(Error::NoMatch { tried: identities.len(), recipients: self.known_stanzas() })
+            }
             (Err(age::DecryptError::InvalidMac | age::DecryptError::InvalidHeader), _) => {
                 Err(Error::Header("the age header is damaged, or was changed"))
             }
@@ -317,10 +316,7 @@ impl age::Identity for CaptureIdentity<'_> {
         self.unwrap_stanzas(std::slice::from_ref(stanza))
     }
 
-    fn unwrap_stanzas(
-        &self,
-        stanzas: &[Stanza],
-    ) -> Option<Result<AgeFileKey, age::DecryptError>> {
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<AgeFileKey, age::DecryptError>> {
         let result = self.identities.iter().find_map(|one| one.unwrap_stanzas(stanzas));
         if let Some(Ok(key)) = &result {
             self.key.replace(Some(FileKey::copy(key)));
@@ -334,10 +330,7 @@ impl age::Identity for CaptureIdentity<'_> {
 ///
 /// # Errors
 /// As [`Head::read`] and [`Head::unwrap`].
-pub fn decrypt<R: BufRead>(
-    mut input: R,
-    identities: &Identities,
-) -> Result<ChunkReader<R>, Error> {
+pub fn decrypt<R: BufRead>(mut input: R, identities: &Identities) -> Result<ChunkReader<R>, Error> {
     let head = Head::read(&mut input)?;
     let key = head.unwrap(identities)?;
     Ok(head.reader(&key, input))

@@ -86,8 +86,7 @@ impl ChunkWriter {
         out.extend_from_slice(&self.chunk);
         let Some(text) = out.get_mut(start..) else { return };
         // The only error is a buffer beyond 256 GiB.
-        if let Ok(tag) =
-            self.aead.encrypt_in_place_detached(&nonce(self.counter, last), b"", text)
+        if let Ok(tag) = self.aead.encrypt_in_place_detached(&nonce(self.counter, last), b"", text)
         {
             out.extend_from_slice(&tag);
         }
