@@ -1,0 +1,48 @@
+//! The session's clock.
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::event::Micros;
+
+/// Measures the time since a session began.
+///
+/// `CLOCK_BOOTTIME`, not `CLOCK_MONOTONIC`: a laptop that slept for a night
+/// in mid-session was away for a night, and the recording says so. Neither
+/// clock is moved by somebody who sets the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: u64,
+}
+
+impl Clock {
+    /// A clock that shows 0 now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { start: now(ClockId::Boottime) }
+    }
+
+    /// Microseconds since the start.
+    #[must_use]
+    pub fn micros(&self) -> Micros {
+        now(ClockId::Boottime).saturating_sub(self.start)
+    }
+
+    /// What the wall clock would have shown at this clock's zero, judged from
+    /// what it shows now, in microseconds since 1970-01-01T00:00:00Z. It
+    /// changes only when somebody sets the wall clock.
+    #[must_use]
+    pub fn wall_at_zero(&self) -> i128 {
+        i128::from(wall()) - i128::from(self.micros())
+    }
+}
+
+/// The wall clock, in microseconds since 1970-01-01T00:00:00Z; 0 before that.
+#[must_use]
+pub fn wall() -> u64 {
+    now(ClockId::Realtime)
+}
+
+fn now(clock: ClockId) -> u64 {
+    let t = clock_gettime(clock);
+    u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_nsec).unwrap_or(0) / 1000
+}

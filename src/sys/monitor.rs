@@ -1,0 +1,460 @@
+//! The process between hrec and the recorded program.
+//!
+//! A program that is put into a session of its own, as a PTY needs, would be
+//! in an orphaned process group there if hrec were its parent: the kernel
+//! then ignores ^Z (POSIX.1-2017, 3.268 and 11.1.4). So a small process, the
+//! monitor, leads the new session and starts the program in a process group
+//! of its own; the program has a parent in its session, and job control works.
+//! The monitor reports starts, stops and the end over a socket, and passes
+//! signals on.
+//!
+//! Without a PTY it makes no session; it starts the program among hrec's own
+//! process group and reports its end.
+
+#![allow(unsafe_code)]
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
+use rustix::termios::tcsetpgrp;
+
+use super::signals::{Signals, to_group, with_blocked};
+
+/// How long the program may take to end after a hang-up, and again after
+/// SIGTERM, before the next, harder signal. systemd's own pause between a
+/// session's SIGTERM and SIGKILL is longer, so hrec is still there to finish
+/// its record.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// What the monitor says happened to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It runs; its process id, which is also its process group under a PTY.
+    Started(i32),
+    /// It could not be executed: errno, execve(2).
+    ExecFailed(i32),
+    /// It was stopped by this signal.
+    Stopped(i32),
+    /// It ended with this status, 0 to 255.
+    Exited(i32),
+    /// It was ended by this signal.
+    Killed(i32),
+}
+
+/// What the monitor is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start the program now: everything it needs is there.
+    Start,
+    /// Let a stopped program go on, in the PTY's foreground or background.
+    Continue {
+        /// Whether it may use the terminal.
+        foreground: bool,
+    },
+    /// Pass this signal on to the program('s process group).
+    Signal(i32),
+}
+
+/// A standard stream of the program.
+#[derive(Debug)]
+pub enum Stream {
+    /// The PTY.
+    Pty,
+    /// hrec's own, handed on untouched.
+    Inherit,
+    /// A pipe or another descriptor.
+    Fd(OwnedFd),
+}
+
+/// What to run.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name, looked up in PATH as execvp(3) does, or its path.
+    pub name: OsString,
+    /// Its arguments, the name not among them.
+    pub args: Vec<OsString>,
+    /// `argv[0]`, where that is not the name.
+    pub arg0: Option<OsString>,
+    /// Variables added to hrec's own environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Standard input, output and error.
+    pub streams: [Stream; 3],
+    /// Whether it may use the PTY from the start, or must ask for it (SIGTTIN,
+    /// SIGTTOU) because it stands in a pipeline or in the background.
+    pub foreground: bool,
+}
+
+/// hrec's end of the monitor.
+#[derive(Debug)]
+pub struct Monitor {
+    socket: OwnedFd,
+    pid: Option<Pid>,
+}
+
+impl Monitor {
+    /// Forks the monitor. Must be called while the process has one thread.
+    /// The program starts at [`Order::Start`].
+    ///
+    /// # Errors
+    /// fork(2)'s and socketpair(2)'s: no process or descriptor left.
+    pub fn fork(program: Program, pty: Option<OwnedFd>) -> io::Result<Self> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        // SAFETY: the process has one thread (hrec starts none before this),
+        // so the child may go on as an ordinary program.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                drop(ours);
+                let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    Watch::run(program, pty, theirs)
+                }));
+                // SAFETY: _exit runs nothing of the parent's: no destructor may
+                // touch the terminal or the recording from here.
+                unsafe { libc::_exit(i32::from(!matches!(status, Ok(Ok(()))))) }
+            }
+            pid => Ok(Self { socket: ours, pid: Pid::from_raw(pid) }),
+        }
+    }
+
+    /// Gives an order. A monitor that is gone gets none; its end shows as the
+    /// socket's.
+    pub fn order(&self, order: Order) {
+        let (tag, value) = match order {
+            Order::Start => (b's', 0),
+            Order::Continue { foreground } => (b'c', i32::from(foreground)),
+            Order::Signal(signal) => (b'k', signal),
+        };
+        send(self.socket.as_fd(), tag, value);
+    }
+
+    /// The next report; `Ok(None)` when the monitor is gone.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there is none yet.
+    pub fn report(&self) -> rustix::io::Result<Option<Report>> {
+        Ok(receive(self.socket.as_fd())?.and_then(|(tag, value)| match tag {
+            b'p' => Some(Report::Started(value)),
+            b'f' => Some(Report::ExecFailed(value)),
+            b't' => Some(Report::Stopped(value)),
+            b'x' => Some(Report::Exited(value)),
+            b'k' => Some(Report::Killed(value)),
+            _ => None,
+        }))
+    }
+
+    /// Lets the monitor go and reaps it.
+    pub fn close(self) {
+        drop(self.socket);
+        if let Some(pid) = self.pid {
+            let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn send(socket: BorrowedFd<'_>, tag: u8, value: i32) {
+    let [a, b, c, d] = value.to_le_bytes();
+    let message = [tag, a, b, c, d];
+    let _ = rustix::io::retry_on_intr(|| rustix::net::send(socket, &message, SendFlags::NOSIGNAL));
+}
+
+fn receive(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<(u8, i32)>> {
+    let mut message = [0u8; 5];
+    let (n, _) = rustix::io::retry_on_intr(|| {
+        rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT)
+    })?;
+    let [tag, a, b, c, d] = message;
+    Ok((n == message.len()).then(|| (tag, i32::from_le_bytes([a, b, c, d]))))
+}
+
+/// The monitor itself, in its own process.
+struct Watch {
+    socket: OwnedFd,
+    pty: Option<OwnedFd>,
+    signals: Signals,
+    /// The program's process id, and under a PTY its process group.
+    program: Option<Pid>,
+    /// When the next, harder signal is due, once hrec is gone.
+    escalate: Option<(Instant, i32)>,
+}
+
+impl Watch {
+    fn run(mut program: Program, pty: Option<OwnedFd>, socket: OwnedFd) -> io::Result<()> {
+        close_all_but(&[
+            Some(socket.as_raw_fd()),
+            pty.as_ref().map(AsRawFd::as_raw_fd),
+            stream_fd(&program, 0),
+            stream_fd(&program, 1),
+            stream_fd(&program, 2),
+        ]);
+        let mut signals = vec![libc::SIGCHLD, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+        if pty.is_some() {
+            signals.extend([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
+        }
+        let signals = Signals::block(&signals)?;
+        if let Some(pty) = &pty {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(pty)?;
+        }
+        let mut watch = Self { socket, pty, signals, program: None, escalate: None };
+        if !watch.wait_for_start()? {
+            return Ok(());
+        }
+        match watch.spawn(&mut program) {
+            Ok(pid) => {
+                watch.program = Some(pid);
+                send(watch.socket.as_fd(), b'p', pid.as_raw_nonzero().get());
+            }
+            Err(e) => {
+                watch.pty = None;
+                send(watch.socket.as_fd(), b'f', e.raw_os_error().unwrap_or(libc::EIO));
+                return Ok(());
+            }
+        }
+        // The streams were the program's; held here they would keep pipes open.
+        drop(program);
+        detach_stdio();
+        watch.watch()
+    }
+
+    fn wait_for_start(&self) -> io::Result<bool> {
+        loop {
+            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+            rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
+            match receive(self.socket.as_fd()) {
+                Ok(Some((b's', _))) => return Ok(true),
+                Ok(Some(_)) | Err(rustix::io::Errno::AGAIN) => {}
+                Ok(None) | Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    fn spawn(&self, program: &mut Program) -> io::Result<Pid> {
+        let mut command = Command::new(&program.name);
+        command.args(&program.args).envs(program.env.iter().map(|(k, v)| (k, v)));
+        if let Some(arg0) = &program.arg0 {
+            command.arg0(arg0);
+        }
+        let mut stdio = |stream: &mut Stream| -> io::Result<Stdio> {
+            match std::mem::replace(stream, Stream::Inherit) {
+                Stream::Inherit => Ok(Stdio::inherit()),
+                Stream::Fd(fd) => Ok(fd.into()),
+                Stream::Pty => match &self.pty {
+                    Some(pty) => Ok(pty.try_clone()?.into()),
+                    None => Err(io::Error::from_raw_os_error(libc::ENOTTY)),
+                },
+            }
+        };
+        let [input, output, error] = &mut program.streams;
+        command.stdin(stdio(input)?).stdout(stdio(output)?).stderr(stdio(error)?);
+        if let Some(pty) = &self.pty {
+            let tty = pty.as_raw_fd();
+            let foreground = program.foreground;
+            // SAFETY: the closure calls only setpgid, sigmask and tcsetpgrp,
+            // which are async-signal-safe, and `tty` stays open until the exec.
+            unsafe {
+                command.pre_exec(move || {
+                    let own = getpid();
+                    rustix::process::setpgid(None, None)?;
+                    if foreground {
+                        // Not yet in the foreground, so the kernel would stop
+                        // us here if SIGTTOU were not blocked.
+                        with_blocked(libc::SIGTTOU, || {
+                            tcsetpgrp(BorrowedFd::borrow_raw(tty), own)
+                        })?;
+                    }
+                    Ok(())
+                });
+            }
+        }
+        let child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+    }
+
+    fn watch(mut self) -> io::Result<()> {
+        // The program may have ended before SIGCHLD was looked at.
+        if self.reap() {
+            return self.linger();
+        }
+        let mut recorder_alive = true;
+        loop {
+            let timeout = self.escalate.map(|(at, _)| at.saturating_duration_since(Instant::now()));
+            let mut fds = [
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(&self.socket, PollFlags::IN),
+            ];
+            let fds = if recorder_alive { &mut fds[..] } else { &mut fds[..1] };
+            wait(fds, timeout)?;
+            while let Some(arrived) = self.signals.next() {
+                if arrived.signal == libc::SIGCHLD {
+                    if self.reap() {
+                        return self.linger();
+                    }
+                } else if self.pty.is_some() || !arrived.kernel {
+                    self.pass_on(arrived.signal);
+                }
+            }
+            if recorder_alive {
+                match receive(self.socket.as_fd()) {
+                    Ok(Some((b'c', foreground))) => self.resume(foreground != 0),
+                    Ok(Some((b'k', signal))) => self.pass_on(signal),
+                    Ok(Some(_)) | Err(rustix::io::Errno::AGAIN) => {}
+                    // hrec is gone, and the PTY's master with it: the kernel has
+                    // hung the session up. Nobody goes on unrecorded.
+                    Ok(None) | Err(_) => {
+                        recorder_alive = false;
+                        self.pass_on(libc::SIGHUP);
+                        self.escalate = Some((Instant::now() + GRACE, libc::SIGTERM));
+                    }
+                }
+            }
+            if let Some((at, signal)) = self.escalate
+                && Instant::now() >= at
+            {
+                self.pass_on(signal);
+                self.escalate = (signal != libc::SIGKILL)
+                    .then(|| (Instant::now() + GRACE, libc::SIGKILL));
+            }
+        }
+    }
+
+    /// After the end: takes the terminal's foreground, so that the hang-up to
+    /// come reaches this process and not a background child that the program
+    /// left in its process group; reports; waits for hrec to let go.
+    fn linger(mut self) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        while rustix::io::retry_on_intr(|| poll(&mut fds, None)).is_ok() {
+            match receive(self.socket.as_fd()) {
+                Ok(Some(_)) | Err(rustix::io::Errno::AGAIN) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.program = None;
+        Ok(())
+    }
+
+    /// Reports every change of the program's state; whether it has ended.
+    fn reap(&mut self) -> bool {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        while let Ok(Some((_, status))) = waitpid(self.program, options) {
+            if let Some(signal) = status.stopping_signal() {
+                if self.pty.is_some() {
+                    send(self.socket.as_fd(), b't', signal);
+                }
+                continue;
+            }
+            if let Some(pty) = self.pty.take() {
+                let _ = tcsetpgrp(&pty, getpid());
+                // Closed before the report: when no other process holds the
+                // terminal either, hrec reads to its very end without waiting.
+                drop(pty);
+            }
+            let (tag, value) = end_of(status);
+            send(self.socket.as_fd(), tag, value);
+            return true;
+        }
+        false
+    }
+
+    fn resume(&self, foreground: bool) {
+        if let (Some(pty), Some(program)) = (&self.pty, self.program) {
+            let _ = tcsetpgrp(pty, if foreground { program } else { getpid() });
+        }
+        self.pass_on(libc::SIGCONT);
+    }
+
+    fn pass_on(&self, signal: i32) {
+        let Some(program) = self.program else { return };
+        if self.pty.is_some() {
+            to_group(program.as_raw_nonzero().get(), signal);
+            if signal == libc::SIGHUP || signal == libc::SIGTERM {
+                // A stopped program takes no signal but SIGKILL until it goes on.
+                to_group(program.as_raw_nonzero().get(), libc::SIGCONT);
+            }
+        } else if let Some(signal) = rustix::process::Signal::from_named_raw(signal) {
+            let _ = rustix::process::kill_process(program, signal);
+        }
+    }
+}
+
+fn end_of(status: WaitStatus) -> (u8, i32) {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => (b'x', code),
+        (None, Some(signal)) => (b'k', signal),
+        (None, None) => (b'x', 125),
+    }
+}
+
+fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    let timeout = timeout.map(|t| Timespec {
+        tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(t.subsec_nanos()),
+    });
+    match poll(fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn stream_fd(program: &Program, n: usize) -> Option<i32> {
+    match program.streams.get(n) {
+        Some(Stream::Fd(fd)) => Some(fd.as_raw_fd()),
+        _ => None,
+    }
+}
+
+/// Closes what the monitor inherited and has no use for: above all the PTY's
+/// master, which would otherwise stay open after hrec's death and keep the
+/// kernel from hanging the session up.
+fn close_all_but(keep: &[Option<i32>]) {
+    let mut keep: Vec<u32> = keep.iter().flatten().filter_map(|&fd| u32::try_from(fd).ok()).collect();
+    keep.sort_unstable();
+    let mut first = 3;
+    for fd in keep.into_iter().filter(|&fd| fd >= 3) {
+        close_range(first, fd.saturating_sub(1));
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX);
+}
+
+fn close_range(first: u32, last: u32) {
+    if first > last {
+        return;
+    }
+    // SAFETY: the owners of these descriptors live on in the parent only; this
+    // process leaves through _exit and drops none of them.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
+            // Linux before 5.9 has no close_range(2).
+            let end = i32::try_from(last).unwrap_or(i32::MAX).min(1 << 16);
+            for fd in i32::try_from(first).unwrap_or(i32::MAX)..=end {
+                libc::close(fd);
+            }
+        }
+    }
+}
+
+/// Points the monitor's own standard streams at nothing, so that it holds no
+/// pipe open that somebody waits on.
+fn detach_stdio() {
+    use rustix::fs::{Mode, OFlags, open};
+    if let Ok(null) = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}

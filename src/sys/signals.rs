@@ -1,0 +1,151 @@
+//! Signals as data: blocked, and read from a descriptor beside all the others.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// One signal that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Its number, signal(7).
+    pub signal: i32,
+    /// Whether the kernel sent it (a key on the terminal, a hang-up), rather
+    /// than a process.
+    pub kernel: bool,
+}
+
+/// Signals that are blocked and read through signalfd(2). No handler, so no
+/// window between a check and a poll in which one could be lost.
+///
+/// Threads started afterwards have them blocked too. On drop the mask is what
+/// it was.
+#[derive(Debug)]
+pub struct Signals {
+    fd: OwnedFd,
+    before: libc::sigset_t,
+}
+
+impl Signals {
+    /// Blocks these signals in the calling thread.
+    ///
+    /// # Errors
+    /// signalfd(2)'s: no descriptor left.
+    pub fn block(signals: &[i32]) -> io::Result<Self> {
+        let set = set_of(signals);
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: `set` is initialised; pthread_sigmask fills `before` before
+        // it returns 0, and it cannot fail with a valid `how`.
+        let before = unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
+            before.assume_init()
+        };
+        // SAFETY: `set` is initialised; -1 asks for a new descriptor.
+        let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        if fd < 0 {
+            let error = io::Error::last_os_error();
+            restore(&before);
+            return Err(error);
+        }
+        // SAFETY: signalfd just returned this descriptor, and nobody else has it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self { fd, before })
+    }
+
+    /// The next signal that has arrived, if any has.
+    #[must_use]
+    pub fn next(&self) -> Option<Arrived> {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+        let size = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: the buffer has `size` bytes.
+        let n = unsafe { libc::read(self.fd.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+        if n != isize::try_from(size).unwrap_or(-1) {
+            return None;
+        }
+        // SAFETY: the kernel filled the whole structure.
+        let info = unsafe { info.assume_init() };
+        Some(Arrived {
+            signal: i32::try_from(info.ssi_signo).unwrap_or(0),
+            kernel: info.ssi_code == libc::SI_KERNEL,
+        })
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        restore(&self.before);
+    }
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set; sigaddset only reads numbers.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for &signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        set.assume_init()
+    }
+}
+
+fn restore(mask: &libc::sigset_t) {
+    // SAFETY: `mask` came from pthread_sigmask.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
+    }
+}
+
+/// Blocks one signal in the calling thread while `work` runs. Async-signal-safe
+/// as far as `work` is.
+pub(super) fn with_blocked<T>(signal: i32, work: impl FnOnce() -> T) -> T {
+    let set = set_of(&[signal]);
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: as in `Signals::block`.
+    let before = unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
+        before.assume_init()
+    };
+    let result = work();
+    restore(&before);
+    result
+}
+
+/// Sends a signal to this process's own process group, so that the whole
+/// pipeline it stands in is stopped, as a terminal's ^Z would.
+pub fn to_own_group(signal: i32) {
+    // SAFETY: kill(2) has no memory preconditions.
+    unsafe {
+        libc::kill(0, signal);
+    }
+}
+
+/// Sends a signal to a process group; a group that is gone is no error.
+pub fn to_group(group: i32, signal: i32) {
+    if group > 1 {
+        // SAFETY: kill(2) has no memory preconditions; the group is no
+        // special value.
+        unsafe {
+            libc::kill(-group, signal);
+        }
+    }
+}
+
+/// Dies of this signal, as the recorded program did. Returns only where the
+/// signal does not end a process.
+pub fn die_of(signal: i32) {
+    let none = set_of(&[]);
+    // SAFETY: SIG_DFL is a valid disposition, and the mask is initialised.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        libc::raise(signal);
+    }
+}
