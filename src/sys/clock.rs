@@ -46,3 +46,17 @@ fn now(clock: ClockId) -> u64 {
     let t = clock_gettime(clock);
     u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_nsec).unwrap_or(0) / 1000
 }
+
+/// The wall clock as RFC 3339 text in UTC, with microseconds.
+#[must_use]
+pub fn wall_rfc3339() -> String {
+    rfc3339(wall())
+}
+
+/// Microseconds since 1970 as RFC 3339 text in UTC, with microseconds.
+#[must_use]
+pub fn rfc3339(micros: u64) -> String {
+    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| "9999-12-31T23:59:59Z".to_owned(), |t| format!("{t:.6}"))
+}

@@ -19,11 +19,15 @@ pub struct Arrived {
 /// Signals that are blocked and read through signalfd(2). No handler, so no
 /// window between a check and a poll in which one could be lost.
 ///
+/// One that is ignored already (nohup(1), a shell's `trap ''`) is left so: the
+/// kernel would queue it all the same once it is blocked.
+///
 /// Threads started afterwards have them blocked too. On drop the mask is what
 /// it was.
 #[derive(Debug)]
 pub struct Signals {
     fd: OwnedFd,
+    set: libc::sigset_t,
     before: libc::sigset_t,
 }
 
@@ -33,7 +37,8 @@ impl Signals {
     /// # Errors
     /// signalfd(2)'s: no descriptor left.
     pub fn block(signals: &[i32]) -> io::Result<Self> {
-        let set = set_of(signals);
+        let wanted: Vec<i32> = signals.iter().copied().filter(|&s| !is_ignored(s)).collect();
+        let set = set_of(&wanted);
         let mut before = MaybeUninit::uninit();
         // SAFETY: `set` is initialised; pthread_sigmask fills `before` before
         // it returns 0, and it cannot fail with a valid `how`.
@@ -50,7 +55,14 @@ impl Signals {
         }
         // SAFETY: signalfd just returned this descriptor, and nobody else has it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self { fd, before })
+        Ok(Self { fd, set, before })
+    }
+
+    /// Whether this signal is among them.
+    #[must_use]
+    pub fn has(&self, signal: i32) -> bool {
+        // SAFETY: the set is initialised.
+        unsafe { libc::sigismember(&raw const self.set, signal) == 1 }
     }
 
     /// The next signal that has arrived, if any has.
@@ -81,6 +93,16 @@ impl AsFd for Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         restore(&self.before);
+    }
+}
+
+fn is_ignored(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with no new action sigaction(2) only fills the old one, which is
+    // read only when it did.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -118,15 +140,6 @@ pub(super) fn with_blocked<T>(signal: i32, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Sends a signal to this process's own process group, so that the whole
-/// pipeline it stands in is stopped, as a terminal's ^Z would.
-pub fn to_own_group(signal: i32) {
-    // SAFETY: kill(2) has no memory preconditions.
-    unsafe {
-        libc::kill(0, signal);
-    }
-}
-
 /// Sends a signal to a process group; a group that is gone is no error.
 pub fn to_group(group: i32, signal: i32) {
     if group > 1 {
@@ -147,5 +160,36 @@ pub fn die_of(signal: i32) {
         libc::signal(signal, libc::SIG_DFL);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
         libc::raise(signal);
+    }
+}
+
+/// Stops this process's own process group with a job-control signal, so that
+/// the pipeline it stands in stops as a whole, as a terminal's ^Z would have it.
+/// Returns once it goes on: whether it was stopped at all. The kernel discards
+/// the stop where nobody could end it (an orphaned process group).
+pub fn stop_own_group(signal: i32) -> bool {
+    // SIGSTOP cannot be discarded; one that nobody can end must not be sent.
+    let signal = if signal == libc::SIGSTOP { libc::SIGTSTP } else { signal };
+    let before = continued();
+    let set = set_of(&[signal]);
+    // SAFETY: the set is initialised, kill(2) has no memory preconditions. The
+    // signal is delivered to this thread before pthread_sigmask returns, since
+    // every other thread has it blocked.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::kill(0, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+    continued() && !before
+}
+
+/// Whether a SIGCONT waits, blocked, to be read.
+fn continued() -> bool {
+    let mut pending = MaybeUninit::uninit();
+    // SAFETY: sigpending fills the set before it returns 0; sigismember reads it.
+    unsafe {
+        libc::sigpending(pending.as_mut_ptr()) == 0
+            && libc::sigismember(pending.as_ptr(), libc::SIGCONT) == 1
     }
 }

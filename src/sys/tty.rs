@@ -125,6 +125,11 @@ impl Tty {
         }
     }
 
+    /// Leaves the settings as they are: they are somebody else's now.
+    pub fn forget(&mut self) {
+        self.saved = None;
+    }
+
     /// Whether the terminal turns LF into CR LF by itself just now.
     #[must_use]
     pub fn adds_cr(&self) -> bool {

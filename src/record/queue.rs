@@ -1,0 +1,275 @@
+//! The bounded queue between the relay and the writer.
+//!
+//! The relay appends under an uncontended lock and wakes the writer only where
+//! it sleeps without a timeout or the queue is half full; the writer takes
+//! everything at once. So a flood costs a lock for each 4 KiB and a handful of
+//! wake-ups a second, and a session in which nothing happens costs nothing.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::event::{Fact, Micros, TermSize};
+use crate::sys::tty::LineMode;
+
+/// How many bytes may wait: what a PTY moves in some 5 ms, so that a burst
+/// rides over a scheduling delay of the writer, and little enough that a
+/// strict session shows little that is not yet stored.
+pub const CAPACITY: usize = 1 << 20;
+
+/// One thing the relay saw, without its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// When.
+    pub time: Micros,
+    /// What.
+    pub kind: Kind,
+    /// How many of the batch's bytes are its own.
+    pub len: usize,
+}
+
+/// What an [`Item`] is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Bytes from the program's PTY.
+    Output,
+    /// Bytes typed, and what the PTY does with typed bytes (`None`: unknown,
+    /// the PTY is gone).
+    Input(Option<LineMode>),
+    /// The terminal has a new size.
+    Resize(TermSize),
+    /// Bytes of a stream without a PTY: 0, 1 or 2.
+    Stream(u8),
+    /// Something to note.
+    Fact(Fact),
+}
+
+/// What the writer takes at once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In order.
+    pub items: VecDeque<Item>,
+    /// Their bytes, one after the other.
+    pub bytes: Vec<u8>,
+    /// Whether this is the last.
+    pub closed: bool,
+    /// Whether all up to here is to be made durable at once.
+    pub sync: bool,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && !self.closed && !self.sync
+    }
+}
+
+/// How the writer waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// It works.
+    No,
+    /// It naps: it comes by itself, soon.
+    Nap,
+    /// It sleeps until something comes.
+    Sleep,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct Queue {
+    state: Mutex<(Batch, Waiting)>,
+    changed: Condvar,
+    waiting_bytes: AtomicUsize,
+    failed: AtomicBool,
+    starved: AtomicBool,
+    room: OwnedFd,
+}
+
+impl Queue {
+    /// An empty queue.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            state: Mutex::new((Batch::default(), Waiting::No)),
+            changed: Condvar::new(),
+            waiting_bytes: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+            room: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Batch, Waiting)> {
+        // A writer that panicked leaves the batch as it was: nothing of it is
+        // in an intermediate state while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends; never blocks, never refuses: the relay asks [`Queue::has_room`]
+    /// before it reads.
+    pub fn push(&self, time: Micros, kind: Kind, bytes: &[u8]) {
+        let mut state = self.lock();
+        let (batch, waiting) = &mut *state;
+        batch.items.push_back(Item { time, kind, len: bytes.len() });
+        batch.bytes.extend_from_slice(bytes);
+        // Many tiny items weigh too.
+        let weight = batch.bytes.len() + batch.items.len() * 64;
+        self.waiting_bytes.store(weight, Ordering::Relaxed);
+        let wake = match waiting {
+            Waiting::Sleep => true,
+            Waiting::Nap => weight > CAPACITY / 2,
+            Waiting::No => false,
+        };
+        if wake {
+            *waiting = Waiting::No;
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether the relay may read more. When not, [`Queue::room`] becomes
+    /// readable once it may.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let full = |queue: &Self| queue.waiting_bytes.load(Ordering::SeqCst) >= CAPACITY;
+        if !full(self) {
+            return true;
+        }
+        self.starved.store(true, Ordering::SeqCst);
+        // The writer may have emptied it in between, and seen nobody starve.
+        !full(self)
+    }
+
+    /// Becomes readable when there is room again, or the record failed.
+    #[must_use]
+    pub fn room(&self) -> BorrowedFd<'_> {
+        self.room.as_fd()
+    }
+
+    /// Takes the wake-ups off [`Queue::room`].
+    pub fn acknowledge(&self) {
+        let _ = rustix::io::read(&self.room, &mut [0u8; 8]);
+    }
+
+    /// Says that nothing more will come.
+    pub fn close(&self) {
+        self.lock().0.closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Asks that everything so far be made durable now.
+    pub fn sync(&self) {
+        self.lock().0.sync = true;
+        self.changed.notify_one();
+    }
+
+    /// Whether the record can no longer be kept.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Says that the record can no longer be kept.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.wake_relay();
+    }
+
+    /// The writer's side: everything there is, waiting at most `timeout` for
+    /// something (`None`: as long as it takes).
+    #[must_use]
+    pub fn take(&self, timeout: Option<Duration>) -> Batch {
+        let mut state = self.lock();
+        if state.0.is_empty() {
+            state.1 = Waiting::Sleep;
+            state = match timeout {
+                None => self
+                    .changed
+                    .wait_while(state, |(batch, _)| batch.is_empty())
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(t) => {
+                    self.changed
+                        .wait_timeout_while(state, t, |(batch, _)| batch.is_empty())
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        state.1 = Waiting::No;
+        let closed = state.0.closed;
+        let batch = std::mem::replace(&mut state.0, Batch { closed, ..Batch::default() });
+        self.waiting_bytes.store(0, Ordering::SeqCst);
+        drop(state);
+        if self.starved.swap(false, Ordering::SeqCst) {
+            self.wake_relay();
+        }
+        batch
+    }
+
+    /// The writer's side: lets the queue fill for this long, or until it is
+    /// half full, or there is haste.
+    pub fn nap(&self, time: Duration) {
+        let mut state = self.lock();
+        if state.0.closed || state.0.sync {
+            return;
+        }
+        state.1 = Waiting::Nap;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, time, |(batch, waiting)| {
+                *waiting == Waiting::Nap && !batch.closed && !batch.sync
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        state.1 = Waiting::No;
+    }
+
+    fn wake_relay(&self) {
+        let _ = rustix::io::write(&self.room, &1u64.to_ne_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn everything_arrives_in_order_and_the_relay_is_woken_when_there_is_room() {
+        let queue = Arc::new(Queue::new().unwrap());
+        let theirs = Arc::clone(&queue);
+        let writer = std::thread::spawn(move || {
+            let (mut times, mut bytes) = (Vec::new(), Vec::new());
+            loop {
+                let batch = theirs.take(None);
+                times.extend(batch.items.iter().map(|i| i.time));
+                bytes.extend(batch.bytes);
+                if batch.closed {
+                    return (times, bytes);
+                }
+                theirs.nap(Duration::from_millis(3));
+            }
+        });
+        for n in 0..20_000u64 {
+            while !queue.has_room() {
+                let mut fds = [rustix::event::PollFd::from_borrowed_fd(
+                    queue.room(),
+                    rustix::event::PollFlags::IN,
+                )];
+                rustix::event::poll(&mut fds, None).unwrap();
+                queue.acknowledge();
+            }
+            queue.push(n, Kind::Output, &[n as u8; 200]);
+        }
+        queue.close();
+        let (times, bytes) = writer.join().unwrap();
+        assert!(times.iter().copied().eq(0..20_000));
+        assert_eq!(bytes.len(), 4_000_000);
+        assert!(bytes.chunks(200).zip(0u64..).all(|(c, n)| c.iter().all(|&b| b == n as u8)));
+    }
+}

@@ -1,0 +1,95 @@
+//! A standard stream of the program that is no terminal: a pipe that hrec
+//! stands in, so that what passes is on the record too.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+
+use super::queue::{Kind, Queue};
+use crate::event::Micros;
+use crate::sys::nonblock::Nonblocking;
+
+/// As much as a pipe holds, pipe(7).
+const BUFFER: usize = 1 << 16;
+
+/// One stream, from the program outwards.
+#[derive(Debug)]
+pub struct Tap {
+    number: u8,
+    /// The pipe's end; `None` once it is at its end or nobody wants more.
+    from: Option<OwnedFd>,
+    to: Nonblocking,
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Tap {
+    /// Stream `number` (1 or 2), from the pipe `from` (which does not block)
+    /// to hrec's own.
+    #[must_use]
+    pub fn new(number: u8, from: OwnedFd, to: Nonblocking) -> Self {
+        Self { number, from: Some(from), to, buffer: Vec::new(), start: 0 }
+    }
+
+    /// Whether all that will come has been passed on.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.from.is_none() && self.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.buffer.len()
+    }
+
+    /// Adds what to wait for.
+    pub fn poll<'a>(&'a self, room: bool, fds: &mut Vec<PollFd<'a>>) {
+        if !self.is_empty() {
+            fds.push(PollFd::new(&self.to, PollFlags::OUT));
+        } else if let (Some(from), true) = (&self.from, room) {
+            fds.push(PollFd::new(from, PollFlags::IN));
+        }
+    }
+
+    /// Moves what can be moved.
+    pub fn pass(&mut self, room: bool, now: Micros, queue: &Queue) {
+        if self.is_empty() && room {
+            self.read(now, queue);
+        }
+        if !self.is_empty() {
+            let pending = self.buffer.get(self.start..).unwrap_or_default();
+            match self.to.write(pending) {
+                Ok(n) => self.start += n,
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => {
+                    // Whoever read it is gone. Closing our end gives the program
+                    // the SIGPIPE that it would have had without hrec.
+                    self.from = None;
+                    self.start = self.buffer.len();
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, now: Micros, queue: &Queue) {
+        let Some(from) = &self.from else { return };
+        self.buffer.resize(BUFFER, 0);
+        self.start = 0;
+        match rustix::io::read(from, &mut self.buffer) {
+            Ok(0) => {
+                self.buffer.clear();
+                self.from = None;
+            }
+            Ok(n) => {
+                self.buffer.truncate(n);
+                queue.push(now, Kind::Stream(self.number), &self.buffer);
+            }
+            Err(e) => {
+                self.buffer.clear();
+                if !matches!(e, Errno::AGAIN | Errno::INTR) {
+                    self.from = None;
+                }
+            }
+        }
+    }
+}
