@@ -5,6 +5,7 @@
 //! waits for the disk except through a full queue, never grows without bound,
 //! and never drops a byte that the person or the program was promised.
 
+pub mod bucket;
 pub mod policy;
 pub mod queue;
 pub mod relay;
