@@ -9,5 +9,6 @@ pub mod bucket;
 pub mod policy;
 pub mod queue;
 pub mod relay;
+pub mod session;
 pub mod streams;
 pub mod writer;

@@ -1,0 +1,241 @@
+//! One session from its first byte to its last: puts terminal, PTY, monitor,
+//! relay, queue and writer together, in the one order that is safe.
+//!
+//! The monitor is forked before any thread exists; the recording is open
+//! before the program starts; the terminal is given back before anything is
+//! said.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::termios::isatty;
+
+use super::queue::Queue;
+use super::relay::{Endpoints, Exit, Reason, Relay, SIGNALS};
+use super::streams::Tap;
+use super::writer::{Sink, StreamLimits, Tally, Writer};
+use crate::event::{Micros, TermSize};
+use crate::sys::clock::{self, Clock};
+use crate::sys::monitor::{Monitor, Program, Stream};
+use crate::sys::nonblock::Nonblocking;
+use crate::sys::pty;
+use crate::sys::signals::Signals;
+use crate::sys::tty::Tty;
+
+/// How long the store may take to finish a recording once the program has
+/// ended, before hrec leaves it as it is: readable, and interrupted.
+const FINISH: Duration = Duration::from_secs(30);
+
+/// What to run, and how.
+#[derive(Debug)]
+pub struct Plan {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// `argv[0]`, where that is not the program's name.
+    pub arg0: Option<OsString>,
+    /// Added to its environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Whether a store that fails ends the session.
+    pub strict: bool,
+    /// How much of a stream without a PTY is kept.
+    pub streams: StreamLimits,
+}
+
+/// A session whose program waits to be started.
+#[derive(Debug)]
+pub struct Prepared {
+    tty: Option<Tty>,
+    master: Option<OwnedFd>,
+    monitor: Monitor,
+    signals: Signals,
+    taps: Vec<Tap>,
+    foreground: bool,
+    strict: bool,
+    limits: StreamLimits,
+}
+
+/// How a session went.
+#[derive(Debug)]
+pub struct Outcome<T> {
+    /// The program's end.
+    pub exit: Exit,
+    /// The session's.
+    pub reason: Reason,
+    /// Its length.
+    pub duration: Micros,
+    /// What `finish` made of it; `None` when the store did not answer in time.
+    pub finished: Option<(T, Tally)>,
+}
+
+impl Prepared {
+    /// Takes the terminal's measure, opens the PTY, forks the monitor. Nothing
+    /// is written to the terminal and nothing of it is changed.
+    ///
+    /// # Errors
+    /// When the system has no PTY, process or descriptor left.
+    pub fn new(plan: Plan) -> io::Result<Self> {
+        let tty = Tty::find();
+        let pty = match &tty {
+            Some(tty) => Some(pty::open(tty.termios().ok().as_ref(), tty.size().ok())?),
+            None => None,
+        };
+        let mut taps = Vec::new();
+        let mut pipes: Vec<(FileId, OwnedFd)> = Vec::new();
+        let mut stream = |number: u8, fd: std::os::fd::BorrowedFd<'_>| -> io::Result<Stream> {
+            if pty.is_some() && isatty(fd) {
+                return Ok(Stream::Pty);
+            }
+            if number == 0 || rustix::io::fcntl_getfd(fd).is_err() {
+                // Read through a pipe of ours, standard input would lose what
+                // the program leaves unread for the next one (`ssh -n` in a
+                // shell's `while read` loop).
+                return Ok(Stream::Inherit);
+            }
+            // `>log 2>&1`: through two pipes the order of the two would be lost.
+            let id = file_id(fd);
+            if let Some((_, pipe)) = pipes.iter().find(|(other, _)| id.is_some() && *other == id) {
+                return Ok(Stream::Fd(pipe.try_clone()?));
+            }
+            let (from, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+            pipes.push((id, theirs.try_clone()?));
+            let flags = rustix::fs::fcntl_getfl(&from)? | rustix::fs::OFlags::NONBLOCK;
+            rustix::fs::fcntl_setfl(&from, flags)?;
+            taps.push(Tap::new(number, from, Nonblocking::of(fd, true)?));
+            Ok(Stream::Fd(theirs))
+        };
+        let streams = [
+            stream(0, rustix::stdio::stdin())?,
+            stream(1, rustix::stdio::stdout())?,
+            stream(2, rustix::stdio::stderr())?,
+        ];
+        drop(pipes);
+        // In a pipeline other programs use the terminal as well: the program
+        // gets it when it asks for it.
+        let all_pty = streams.iter().all(|s| matches!(s, Stream::Pty));
+        let foreground = all_pty && tty.as_ref().is_some_and(Tty::is_foreground);
+        let program = Program {
+            name: plan.program,
+            args: plan.args,
+            arg0: plan.arg0,
+            env: plan.env,
+            streams,
+            foreground,
+        };
+        let (master, slave) = pty.map_or((None, None), |p| (Some(p.master), Some(p.slave)));
+        let monitor = Monitor::fork(program, slave)?;
+        let signals = Signals::block(&SIGNALS)?;
+        Ok(Self {
+            tty,
+            master,
+            monitor,
+            signals,
+            taps,
+            foreground,
+            strict: plan.strict,
+            limits: plan.streams,
+        })
+    }
+
+    /// Whether the program gets a PTY.
+    #[must_use]
+    pub fn has_pty(&self) -> bool {
+        self.master.is_some()
+    }
+
+    /// The terminal's size now; 80x24 where there is no terminal.
+    #[must_use]
+    pub fn size(&self) -> TermSize {
+        let size = self.tty.as_ref().and_then(|tty| tty.size().ok());
+        size.map_or(TermSize::DEFAULT, |s| TermSize::clamped(s.ws_col.into(), s.ws_row.into()))
+    }
+
+    /// The terminal's device.
+    #[must_use]
+    pub fn tty_name(&self) -> Option<String> {
+        self.tty.as_ref().and_then(Tty::name)
+    }
+
+    /// Runs the session. `finish` is called in the writer's thread once all is
+    /// in the sink, with the time of the end.
+    ///
+    /// # Errors
+    /// When the system has no descriptor or thread left; the program has not
+    /// been started then.
+    pub fn run<S, T>(
+        self,
+        sink: S,
+        clock: Clock,
+        finish: impl FnOnce(S, &Tally, Exit, Reason, Micros) -> T + Send + 'static,
+    ) -> io::Result<Outcome<T>>
+    where
+        S: Sink,
+        T: Send + 'static,
+    {
+        let queue = Arc::new(Queue::new()?);
+        let writer = Writer::new(sink, Arc::clone(&queue), clock, self.strict, self.limits);
+        let (end, ended) = mpsc::channel();
+        let (result, finished) = mpsc::channel();
+        let guard = FailOnPanic(Arc::clone(&queue));
+        std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+            let guard = guard;
+            let (sink, tally) = writer.run();
+            if let Ok((exit, reason, time)) = ended.recv() {
+                let made = finish(sink, &tally, exit, reason, time);
+                let _ = result.send((made, tally));
+            }
+            std::mem::forget(guard);
+        })?;
+        let relay = Relay::new(Endpoints {
+            tty: self.tty,
+            master: self.master,
+            monitor: self.monitor,
+            signals: self.signals,
+            taps: self.taps,
+            queue: Arc::clone(&queue),
+            clock,
+            strict: self.strict,
+            foreground: self.foreground,
+        });
+        let (exit, reason) = relay.run();
+        let duration = clock.micros();
+        let _ = end.send((exit, reason, duration));
+        queue.close();
+        let finished = finished.recv_timeout(FINISH).ok();
+        Ok(Outcome { exit, reason, duration, finished })
+    }
+}
+
+/// Which file a descriptor is: device and inode.
+type FileId = Option<(u64, u64)>;
+
+fn file_id(fd: std::os::fd::BorrowedFd<'_>) -> FileId {
+    rustix::fs::fstat(fd).ok().map(|s| (s.st_dev, s.st_ino))
+}
+
+/// Tells the relay when the writer is no more.
+struct FailOnPanic(Arc<Queue>);
+
+impl Drop for FailOnPanic {
+    fn drop(&mut self) {
+        self.0.fail();
+    }
+}
+
+/// Whether a descriptor is a terminal.
+#[must_use]
+pub fn is_terminal(fd: impl AsFd) -> bool {
+    isatty(fd)
+}
+
+/// The wall clock now, microseconds since 1970.
+#[must_use]
+pub fn wall() -> u64 {
+    clock::wall()
+}
