@@ -25,7 +25,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use rustix::termios::tcsetpgrp;
 
-use super::signals::{Signals, to_group, with_blocked};
+use super::signals::{Signals, to_group};
 
 /// How long the program may take to end after a hang-up, and again after
 /// SIGTERM, before the next, harder signal. systemd's own pause between a
@@ -248,7 +248,7 @@ impl Watch {
         if let Some(arg0) = &program.arg0 {
             command.arg0(arg0);
         }
-        let mut stdio = |stream: &mut Stream| -> io::Result<Stdio> {
+        let stdio = |stream: &mut Stream| -> io::Result<Stdio> {
             match std::mem::replace(stream, Stream::Inherit) {
                 Stream::Inherit => Ok(Stdio::inherit()),
                 Stream::Fd(fd) => Ok(fd.into()),
@@ -260,25 +260,25 @@ impl Watch {
         };
         let [input, output, error] = &mut program.streams;
         command.stdin(stdio(input)?).stdout(stdio(output)?).stderr(stdio(error)?);
-        if let Some(pty) = &self.pty {
-            let tty = pty.as_raw_fd();
-            let foreground = program.foreground;
-            // SAFETY: the closure calls only setpgid, sigmask and tcsetpgrp,
-            // which are async-signal-safe, and `tty` stays open until the exec.
-            unsafe {
-                command.pre_exec(move || {
-                    let own = getpid();
+        let tty = self.pty.as_ref().map(AsRawFd::as_raw_fd);
+        let foreground = program.foreground;
+        let mask = self.signals.before();
+        // SAFETY: the closure calls only setpgid, pthread_sigmask and tcsetpgrp,
+        // which are async-signal-safe, and `tty` stays open until the exec.
+        unsafe {
+            command.pre_exec(move || {
+                if let Some(tty) = tty {
                     rustix::process::setpgid(None, None)?;
                     if foreground {
-                        // Not yet in the foreground, so the kernel would stop
-                        // us here if SIGTTOU were not blocked.
-                        with_blocked(libc::SIGTTOU, || {
-                            tcsetpgrp(BorrowedFd::borrow_raw(tty), own)
-                        })?;
+                        // SIGTTOU is blocked still; were it not, the kernel
+                        // would stop us here, in the background as we are.
+                        tcsetpgrp(BorrowedFd::borrow_raw(tty), getpid())?;
                     }
-                    Ok(())
-                });
-            }
+                }
+                // The program starts with the mask that hrec was started with.
+                mask.apply();
+                Ok(())
+            });
         }
         let child = command.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);

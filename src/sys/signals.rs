@@ -58,6 +58,12 @@ impl Signals {
         Ok(Self { fd, set, before })
     }
 
+    /// What was blocked before these were.
+    #[must_use]
+    pub fn before(&self) -> Mask {
+        Mask(self.before)
+    }
+
     /// Whether this signal is among them.
     #[must_use]
     pub fn has(&self, signal: i32) -> bool {
@@ -81,6 +87,17 @@ impl Signals {
             signal: i32::try_from(info.ssi_signo).unwrap_or(0),
             kernel: info.ssi_code == libc::SI_KERNEL,
         })
+    }
+}
+
+/// A set of blocked signals.
+#[derive(Clone, Copy, Debug)]
+pub struct Mask(libc::sigset_t);
+
+impl Mask {
+    /// Makes it the calling thread's. Async-signal-safe.
+    pub fn apply(&self) {
+        restore(&self.0);
     }
 }
 
@@ -123,21 +140,6 @@ fn restore(mask: &libc::sigset_t) {
     unsafe {
         libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
     }
-}
-
-/// Blocks one signal in the calling thread while `work` runs. Async-signal-safe
-/// as far as `work` is.
-pub(super) fn with_blocked<T>(signal: i32, work: impl FnOnce() -> T) -> T {
-    let set = set_of(&[signal]);
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: as in `Signals::block`.
-    let before = unsafe {
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
-        before.assume_init()
-    };
-    let result = work();
-    restore(&before);
-    result
 }
 
 /// Sends a signal to a process group; a group that is gone is no error.
