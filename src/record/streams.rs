@@ -51,10 +51,11 @@ impl Tap {
         }
     }
 
-    /// Moves what can be moved.
-    pub fn pass(&mut self, room: bool, now: Micros, queue: &Queue) {
+    /// Moves what can be moved. What is read goes to `queue`, or, where that
+    /// takes nothing, is counted in `lost`.
+    pub fn pass(&mut self, room: bool, now: Micros, queue: &Queue, lost: Option<&mut u64>) {
         if self.is_empty() && room {
-            self.read(now, queue);
+            self.read(now, queue, lost);
         }
         if !self.is_empty() {
             let pending = self.buffer.get(self.start..).unwrap_or_default();
@@ -71,7 +72,7 @@ impl Tap {
         }
     }
 
-    fn read(&mut self, now: Micros, queue: &Queue) {
+    fn read(&mut self, now: Micros, queue: &Queue, lost: Option<&mut u64>) {
         let Some(from) = &self.from else { return };
         self.buffer.resize(BUFFER, 0);
         self.start = 0;
@@ -82,7 +83,10 @@ impl Tap {
             }
             Ok(n) => {
                 self.buffer.truncate(n);
-                queue.push(now, Kind::Stream(self.number), &self.buffer);
+                match lost {
+                    Some(lost) => *lost += n as u64,
+                    None => queue.push(now, Kind::Stream(self.number), &self.buffer),
+                }
             }
             Err(e) => {
                 self.buffer.clear();

@@ -5,8 +5,10 @@
 //! whose own output waits for a stalled terminal cannot deadlock, and nothing
 //! grows. What passed is handed to the [`Queue`] *after* it was passed on.
 
+mod ends;
 mod jobs;
 mod passage;
+mod traffic;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,19 +17,24 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use self::passage::{BUFFER, Passage};
-use super::queue::{Kind, Queue};
+pub use self::ends::{Endpoints, Exit, Reason};
+use self::passage::Passage;
+use super::queue::Queue;
 use super::streams::Tap;
 use crate::event::Micros;
 use crate::sys::clock::Clock;
-use crate::sys::monitor::{GRACE, Monitor, Order, Report};
+use crate::sys::monitor::{Monitor, Order, Report};
 use crate::sys::signals::Signals;
-use crate::sys::tty::{Tty, line_mode};
+use crate::sys::tty::Tty;
 
 /// How long to go on reading after the program's end while a background child
 /// still holds the terminal: what the program itself wrote is there within a
 /// scheduling delay, and what its child writes later is not the program's.
 const LINGER: Duration = Duration::from_millis(40);
+
+/// How long a full queue may hold the session up: a disk that wakes from sleep
+/// or a short network stall is ridden out; beyond that policy decides.
+const STALL: Duration = Duration::from_secs(5);
 
 /// More than the kernel keeps for a PTY's reader (64 KiB and a page).
 const PTY_HOLDS: usize = 1 << 18;
@@ -49,69 +56,6 @@ pub const SIGNALS: [i32; 9] = [
     libc::SIGCONT,
     libc::SIGTSTP,
 ];
-
-/// How the program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// With this status, 0 to 255.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// It was never executed: errno, execve(2).
-    NotExecuted(i32),
-}
-
-/// Why the session ended, as the manifest's `end_reason` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The program ended by itself.
-    Exit,
-    /// The program was ended by a signal.
-    Signal,
-    /// The person's terminal went away.
-    Hangup,
-    /// hrec was told to end.
-    Ended,
-    /// The record could not be kept, and policy is `strict`.
-    StoreFailed,
-}
-
-impl Reason {
-    /// The manifest's word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exit => "exit",
-            Self::Signal => "signal",
-            Self::Hangup => "hangup",
-            Self::Ended => "ended",
-            Self::StoreFailed => "store-failed",
-        }
-    }
-}
-
-/// What the relay works on.
-#[derive(Debug)]
-pub struct Endpoints {
-    /// The person's terminal, where there is one.
-    pub tty: Option<Tty>,
-    /// The master of the program's PTY, where it has one; it does not block.
-    pub master: Option<OwnedFd>,
-    /// The monitor, which has not been told to start the program yet.
-    pub monitor: Monitor,
-    /// [`SIGNALS`], blocked.
-    pub signals: Signals,
-    /// Pipes to and from the program in place of a PTY.
-    pub taps: Vec<Tap>,
-    /// Where events go.
-    pub queue: Arc<Queue>,
-    /// The session's clock.
-    pub clock: Clock,
-    /// Whether a record that fails ends the session.
-    pub strict: bool,
-    /// Whether the program may use the terminal from the start.
-    pub foreground: bool,
-}
 
 /// How far an end that hrec brings about has got.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +95,10 @@ pub struct Relay {
     exit: Option<Exit>,
     drained_by: Option<Instant>,
     late_bytes: usize,
+    /// Since when the queue has been full.
+    full_since: Option<Instant>,
+    /// What a best-effort session has lost since then: from when, how much.
+    lost: Option<(Micros, u64)>,
     /// Whether a hang-up is to be ignored, nohup(1).
     hangup_ignored: bool,
 }
@@ -178,6 +126,8 @@ impl Relay {
             exit: None,
             drained_by: None,
             late_bytes: 0,
+            full_since: None,
+            lost: None,
             hangup_ignored,
         }
     }
@@ -217,13 +167,16 @@ impl Relay {
         if self.exit.is_none() {
             return false;
         }
+        if self.full_since.is_some() && self.lost.is_none() && self.ending.is_none() {
+            return false;
+        }
         let outputs_done = self.master.is_none() && self.taps.iter().all(Tap::is_done);
-        let late = self.drained_by.is_some_and(|at| Instant::now() >= at) && self.queue.has_room();
+        let late = self.drained_by.is_some_and(|at| Instant::now() >= at);
         (outputs_done || late) && (self.to_person.is_empty() || self.person_gone)
     }
 
     fn wait_and_move(&mut self) {
-        let room = self.queue.has_room();
+        let room = self.may_read();
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(8);
         fds.push(PollFd::new(&self.signals, PollFlags::IN));
         fds.push(PollFd::new(&self.monitor, PollFlags::IN));
@@ -289,7 +242,7 @@ impl Relay {
         if taps {
             let now = self.clock.micros();
             for tap in &mut self.taps {
-                tap.pass(room, now, &self.queue);
+                tap.pass(room, now, &self.queue, self.lost.as_mut().map(|(_, lost)| lost));
             }
         }
         if !signal.is_empty() {
@@ -314,6 +267,9 @@ impl Relay {
             && self.exit.is_none()
         {
             at_most(ending.next.saturating_duration_since(now));
+        }
+        if let (Some(since), None) = (self.full_since, self.lost) {
+            at_most((since + STALL).saturating_duration_since(now));
         }
         if let Some(at) = self.drained_by {
             at_most(at.saturating_duration_since(now));
@@ -342,121 +298,6 @@ impl Relay {
         }
     }
 
-    fn read_from_program(&mut self) {
-        let Some(master) = &self.master else { return };
-        match rustix::io::read(master, self.to_person.space()) {
-            Ok(0) => self.master = None,
-            Ok(n) => {
-                let now = self.clock.micros();
-                self.to_person.fill(n);
-                self.note_late_output(n);
-                // The queue takes the bytes as the program wrote them; so it
-                // must come before a CR is taken out for a cooked terminal,
-                // and the write before the queue.
-                if self.tty.as_ref().is_some_and(Tty::is_raw) {
-                    let all = self.to_person.end;
-                    self.write_to_person();
-                    self.record_output(now, all);
-                } else {
-                    self.record_output(now, n);
-                    self.collapse_cr();
-                    self.write_to_person();
-                }
-            }
-            // EIO is the end of file on Linux: nobody holds the slave.
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.master = None,
-        }
-    }
-
-    /// After the program's end: what it left is still being read; what a
-    /// background child goes on writing must not keep the session open.
-    fn note_late_output(&mut self, n: usize) {
-        if self.exit.is_some() {
-            self.late_bytes += n;
-            if self.late_bytes < PTY_HOLDS {
-                self.drained_by = Some(Instant::now() + LINGER);
-            }
-        }
-    }
-
-    fn record_output(&self, now: Micros, n: usize) {
-        let bytes = self.to_person.buffer.get(..n).unwrap_or_default();
-        self.queue.push(now, Kind::Output, bytes);
-    }
-
-    /// Turns CR LF into LF for a terminal that turns LF into CR LF: the PTY
-    /// has done that already.
-    fn collapse_cr(&mut self) {
-        if !self.held_cr && !self.tty.as_ref().is_some_and(Tty::adds_cr) {
-            return;
-        }
-        let mut bytes = Vec::with_capacity(self.to_person.end + 1);
-        for &byte in self.to_person.pending() {
-            if self.held_cr && byte != b'\n' {
-                bytes.push(b'\r');
-            }
-            self.held_cr = byte == b'\r';
-            if !self.held_cr {
-                bytes.push(byte);
-            }
-        }
-        bytes.truncate(BUFFER);
-        let n = bytes.len();
-        if let Some(space) = self.to_person.space().get_mut(..n) {
-            space.copy_from_slice(&bytes);
-        }
-        self.to_person.fill(n);
-    }
-
-    fn write_to_person(&mut self) {
-        let Some(tty) = &self.tty else {
-            self.to_person.clear();
-            return;
-        };
-        if self.to_person.is_empty() {
-            return;
-        }
-        match tty.output().write(self.to_person.pending()) {
-            Ok(n) => self.to_person.take(n),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.lose_person(),
-        }
-    }
-
-    fn read_from_person(&mut self) {
-        let Some(tty) = &self.tty else { return };
-        match tty.input().read(self.to_program.space()) {
-            // A raw terminal has no end of file: it is gone.
-            Ok(0) => self.lose_person(),
-            Ok(n) => {
-                let now = self.clock.micros();
-                self.to_program.fill(n);
-                let mode = self.master.as_ref().and_then(|master| line_mode(master).ok());
-                self.write_to_program();
-                let bytes = self.to_program.buffer.get(..n).unwrap_or_default();
-                self.queue.push(now, Kind::Input(mode), bytes);
-            }
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.lose_person(),
-        }
-    }
-
-    fn write_to_program(&mut self) {
-        let Some(master) = &self.master else {
-            self.to_program.clear();
-            return;
-        };
-        if self.to_program.is_empty() {
-            return;
-        }
-        match rustix::io::write(master, self.to_program.pending()) {
-            Ok(n) => self.to_program.take(n),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.to_program.clear(),
-        }
-    }
-
     fn on_report(&mut self) {
         let exit = match self.monitor.report() {
             Err(_) => return,
@@ -472,23 +313,6 @@ impl Relay {
         if self.exit.is_none() {
             self.exit = Some(exit);
             self.drained_by = Some(Instant::now() + LINGER);
-        }
-    }
-
-    /// A CR that was held back, and what a slow terminal has not taken yet:
-    /// the program is gone, but its last words are the person's.
-    fn deliver_rest(&mut self) {
-        let Some(tty) = &self.tty else { return };
-        if self.held_cr {
-            let _ = tty.output().write(b"\r");
-        }
-        let until = Instant::now() + GRACE;
-        while !self.to_person.is_empty() && !self.person_gone && Instant::now() < until {
-            let Some(tty) = &self.tty else { return };
-            let mut fds = [PollFd::new(tty.output(), PollFlags::OUT)];
-            let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-            let _ = poll(&mut fds, Some(&moment));
-            self.write_to_person();
         }
     }
 }
