@@ -7,6 +7,7 @@
 pub mod asciicast;
 pub mod chain;
 pub mod cipher;
+pub mod convert;
 pub mod detect;
 
 /// Why a stream could not be opened as a recording.

@@ -1,1 +1,15 @@
-//! TO WRITE
+//! What a terminal shows: the model, painting it safely, and its text.
+//!
+//! Refuses to know files, formats and real terminals. The invariant: nothing
+//! that was recorded reaches a viewer but as a printable character in a cell;
+//! every escape sequence written is this module's own.
+
+mod model;
+mod paint;
+mod safe;
+mod text;
+
+pub use model::Model;
+pub use paint::{Painter, push_final};
+pub use safe::safe_text;
+pub use text::Text;
