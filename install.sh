@@ -1,0 +1,152 @@
+#!/bin/sh
+# Builds hrec, installs it with its man pages and completions, and proves that
+# what was installed works: it records a short session and replays it.
+# Asks nothing and needs no terminal.
+set -eu
+
+oldest_rust=1.88
+
+usage() {
+    cat <<END
+usage: ./install.sh [--user | --prefix DIR] [--uninstall]
+
+  --user         into ~/.local (the default)
+  --prefix DIR   into DIR/bin, DIR/share
+  --uninstall    remove what the same call without it installs;
+                 recordings, keys and settings stay
+END
+}
+
+say() { printf '%s\n' "$*"; }
+fail() {
+    printf 'install.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+prefix=
+uninstall=no
+while [ $# -gt 0 ]; do
+    case $1 in
+        --user) prefix= ;;
+        --prefix)
+            [ $# -ge 2 ] || fail "--prefix needs a directory"
+            prefix=$2
+            shift
+            ;;
+        --prefix=*) prefix=${1#--prefix=} ;;
+        --uninstall) uninstall=yes ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+
+if [ -z "$prefix" ]; then
+    [ -n "${HOME:-}" ] || fail "HOME is not set; set it, or say where to install: ./install.sh --prefix DIR"
+    prefix=$HOME/.local
+fi
+case $prefix in
+    /*) ;;
+    *) prefix=$PWD/$prefix ;;
+esac
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+bash_completion=$prefix/share/bash-completion/completions/hrec
+zsh_completion=$prefix/share/zsh/site-functions/_hrec
+fish_completion=$prefix/share/fish/vendor_completions.d/hrec.fish
+
+if [ "$uninstall" = yes ]; then
+    # Pages by pattern: an older version may have had others.
+    rm -f "$prefix/bin/hrec" "$bash_completion" "$zsh_completion" "$fish_completion" \
+        "$prefix"/share/man/man1/hrec.1 "$prefix"/share/man/man1/hrec-*.1 \
+        "$prefix"/share/man/man5/hrec-*.5 "$prefix"/share/man/man7/hrec-*.7
+    say "hrec is removed from $prefix; recordings, keys and settings were left where they are"
+    exit 0
+fi
+
+# What building needs, each missing thing in one sentence.
+if ! command -v cargo >/dev/null 2>&1; then
+    PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+    export PATH
+fi
+command -v cargo >/dev/null 2>&1 && command -v rustc >/dev/null 2>&1 ||
+    fail "building hrec needs Rust $oldest_rust or later, and cargo or rustc is not there: install it from https://rustup.rs"
+found=$(rustc --version 2>&1) ||
+    fail "building hrec needs Rust $oldest_rust or later, and rustc does not run: $found"
+version=$(printf '%s\n' "$found" | sed -n 's/^rustc \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1 \2/p')
+# shellcheck disable=SC2086  # two words
+set -- $version
+if [ $# -ne 2 ] || [ "$1" -lt 1 ] || { [ "$1" -eq 1 ] && [ "$2" -lt "${oldest_rust#1.}" ]; }; then
+    fail "building hrec needs Rust $oldest_rust or later, and this is $found: run 'rustup update', or install it from https://rustup.rs"
+fi
+command -v "${CC:-cc}" >/dev/null 2>&1 ||
+    fail "building hrec needs a C compiler for libzstd, and ${CC:-cc} is not there: install gcc or clang"
+
+say "building hrec (a few minutes the first time)"
+(cd "$here" && cargo build --release --locked --target-dir "$here/target") ||
+    fail "the build failed; what the compiler said is above"
+built=$here/target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/hrec
+
+# Under another name first: a running hrec must not be written over.
+put() {
+    mkdir -p "$(dirname -- "$3")"
+    cp "$2" "$3.new.$$"
+    chmod "$1" "$3.new.$$"
+    mv -f "$3.new.$$" "$3"
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/hrec-install.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+put 755 "$built" "$prefix/bin/hrec"
+hrec=$prefix/bin/hrec
+for page in "$here"/man/*.[157]; do
+    put 644 "$page" "$prefix/share/man/man${page##*.}/${page##*/}"
+done
+for shell in bash zsh fish; do
+    "$hrec" completions "$shell" >"$work/$shell" || fail "hrec is installed in $prefix, but does not run on this machine"
+done
+put 644 "$work/bash" "$bash_completion"
+put 644 "$work/zsh" "$zsh_completion"
+put 644 "$work/fish" "$fish_completion"
+
+# The proof, in a home of its own: your store and keys are not touched.
+mkdir "$work/home"
+proof() {
+    env -u XDG_CONFIG_HOME -u XDG_DATA_HOME HOME="$work/home" TERM=xterm "$hrec" "$@" </dev/null 2>>"$work/log"
+}
+unproven() {
+    sed 's/^/  /' "$work/log" >&2
+    if [ -e /etc/hrec/config.toml ]; then
+        say "  (/etc/hrec/config.toml applies to it too, and may lock who can replay)" >&2
+    fi
+    fail "hrec is installed in $prefix, but $1"
+}
+: >"$work/log"
+word=hrec-proof-$$
+status=0
+proof rec -o "$work/proof.cast.zst.age" -- sh -c "printf '%s\\n' $word; exit 7" >"$work/shown" || status=$?
+[ "$status" -eq 7 ] || unproven "recording a session failed: its program ended with 7, hrec with $status"
+proof play --plain "$work/proof.cast.zst.age" >"$work/replayed" || unproven "replaying a recording failed"
+grep -q "$word" "$work/replayed" || unproven "the replay does not show what was recorded"
+if grep -q "$word" "$work/proof.cast.zst.age"; then
+    unproven "the recording is not encrypted"
+fi
+
+say "recorded and replayed a short session: hrec works"
+say "installed: $hrec, its man pages and completions"
+case :${PATH}: in
+    *:"$prefix/bin":*) ;;
+    *) say "$prefix/bin is not in PATH; add it:  export PATH=\"$prefix/bin:\$PATH\"" ;;
+esac
+case ${SHELL:-} in
+    */zsh) say "for completions, in ~/.zshrc before compinit:  fpath+=($prefix/share/zsh/site-functions)" ;;
+esac
+say "next:  hrec ssh HOST    records it;  hrec play    replays it;  man hrec    says the rest"
