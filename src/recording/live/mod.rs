@@ -1,0 +1,422 @@
+//! The writer of one recording: events in, `.part` and journals on the disk.
+//!
+//! Knows no clock: it is told the time with every event and every flush, and
+//! says by when it wants the next. Its invariant: an event that was taken is
+//! never lost by an error. It stays in memory, and the next `flush` or
+//! `finish` goes on at the exact byte where the disk stopped.
+
+mod append;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use super::error::shown;
+use super::{Disk, Error, Paths, RealDisk, Result};
+use crate::event::{Event, Fact, Header, Micros, TermSize};
+use crate::format::asciicast::{Encoder, utf8_hold};
+use crate::format::chain::ChainState;
+use crate::format::cipher::Recipients;
+use crate::format::frames::{LEVEL, LEVEL_FLOOD};
+use store::Store;
+
+/// An append is due this long after the first unsaved byte.
+const INTERVAL: Micros = 250_000;
+/// In a burst: time for frames to become safe by themselves, so that little
+/// is written twice.
+const INTERVAL_BURST: Micros = 1_000_000;
+/// Unsaved text beyond this is a burst: a screenful of dense colour, redrawn
+/// ten times in an interval, is not.
+const BURST: u64 = 256 * 1024;
+/// A frame with something in it closes after this long.
+const FRAME_TIME: Micros = 300_000_000;
+/// A frame that filled faster than this is one of a flood (over 4 MiB/s), and
+/// the next is compressed faster.
+const FLOOD_TIME: Micros = 250_000;
+/// Text is compressed in portions of this size, not for every event.
+const PORTION: u64 = 64 * 1024;
+/// A larger event becomes several of at most this size.
+const EVENT_MAX: usize = 64 * 1024;
+
+/// How a recording is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether what an append wrote is made durable (`fdatasync`) before the
+    /// append counts. Without it only the end of the recording is.
+    pub sync: bool,
+}
+
+/// A file of a recording, as the manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileState {
+    /// Without its directory.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+/// What came of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The finished file.
+    pub path: PathBuf,
+    /// For the manifest.
+    pub files: Vec<FileState>,
+    /// For the manifest.
+    pub chain: ChainState,
+    /// Bytes of asciicast text.
+    pub bytes_text: u64,
+    /// Bytes of the finished file.
+    pub bytes_file: u64,
+}
+
+/// The writer.
+pub struct Live {
+    store: Store,
+    encoder: Encoder,
+    /// The beginning of a character whose rest has not come yet.
+    held: Vec<u8>,
+    held_time: Micros,
+    /// Output that follows held bytes, put together with them.
+    joined: Vec<u8>,
+    /// When the first byte that is in memory only was taken.
+    unsaved_since: Option<Micros>,
+    /// After an error: not before this time again.
+    not_before: Option<Micros>,
+    frame_opened: Option<Micros>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("paths", self.store.paths()).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Creates the part and the first journal, and appends the header: when
+    /// this returns, a recording is there that can be opened.
+    ///
+    /// # Errors
+    /// When a file exists already, cannot be created or written, or nobody can
+    /// be encrypted to. Nothing is left behind then.
+    pub fn create(
+        paths: Paths,
+        header: &Header,
+        recipients: &Recipients,
+        options: Options,
+    ) -> Result<Self> {
+        Self::create_on(Box::new(RealDisk), paths, header, recipients, options)
+    }
+
+    /// As [`Live::create`], on a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`Live::create`].
+    pub fn create_on(
+        disk: Box<dyn Disk>,
+        paths: Paths,
+        header: &Header,
+        recipients: &Recipients,
+        options: Options,
+    ) -> Result<Self> {
+        let finished = paths.finished();
+        if finished.symlink_metadata().is_ok() {
+            let exists = std::io::ErrorKind::AlreadyExists.into();
+            return Err(Error::io("create", &finished, exists));
+        }
+        if let Some(left) = left_over(&paths) {
+            let exists = std::io::ErrorKind::AlreadyExists.into();
+            return Err(Error::io("create", &left, exists));
+        }
+        let mut store = Store::create(disk, paths, recipients, options.sync)?;
+        let mut encoder = Encoder::new();
+        encoder.header(header, &mut store.text);
+        let begun = store.feed().and_then(|_| store.checkpoint());
+        if let Err(error) = begun {
+            store.discard();
+            return Err(error);
+        }
+        Ok(Self {
+            store,
+            encoder,
+            held: Vec::with_capacity(4),
+            held_time: 0,
+            joined: Vec::new(),
+            unsaved_since: None,
+            not_before: None,
+            frame_opened: Some(0),
+        })
+    }
+
+    /// Bytes that the program wrote. The end of a chunk may be the beginning
+    /// of a character: that is held until the rest comes, for one interval at
+    /// most.
+    ///
+    /// # Errors
+    /// When the part cannot be written. The bytes are taken all the same.
+    pub fn output(&mut self, time: Micros, bytes: &[u8]) -> Result<()> {
+        self.refuse_when_sealed()?;
+        let mut result = Ok(());
+        if self.held.is_empty() {
+            self.output_whole(time, bytes, &mut result);
+        } else {
+            let mut joined = std::mem::take(&mut self.joined);
+            joined.clear();
+            joined.append(&mut self.held);
+            joined.extend_from_slice(bytes);
+            self.output_whole(time, &joined, &mut result);
+            joined.shrink_to(EVENT_MAX);
+            self.joined = joined;
+        }
+        result
+    }
+
+    fn output_whole(&mut self, time: Micros, mut bytes: &[u8], result: &mut Result<()>) {
+        while !bytes.is_empty() {
+            let piece = bytes.get(..EVENT_MAX).unwrap_or(bytes);
+            let whole = piece.len() - utf8_hold(piece);
+            if whole == 0 {
+                // At most three bytes, and all there is.
+                self.held.extend_from_slice(bytes);
+                self.held_time = time;
+                self.unsaved_since.get_or_insert(time);
+                return;
+            }
+            let (now, rest) = bytes.split_at(whole);
+            self.encoder.output(time, now, &mut self.store.text);
+            self.taken(time, result);
+            bytes = rest;
+        }
+    }
+
+    /// Bytes that the person typed, or pasted.
+    ///
+    /// # Errors
+    /// As [`Live::output`].
+    pub fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<()> {
+        self.other(time, |encoder, text| {
+            for piece in Pieces(bytes) {
+                encoder.input(time, piece, text);
+            }
+        })
+    }
+
+    /// The terminal's new size.
+    ///
+    /// # Errors
+    /// As [`Live::output`].
+    pub fn resize(&mut self, time: Micros, size: TermSize) -> Result<()> {
+        self.other(time, |encoder, text| encoder.resize(time, size, text))
+    }
+
+    /// A named point in time.
+    ///
+    /// # Errors
+    /// As [`Live::output`].
+    pub fn marker(&mut self, time: Micros, label: &str) -> Result<()> {
+        self.other(time, |encoder, text| encoder.marker(time, label, text))
+    }
+
+    /// A fact about the session.
+    ///
+    /// # Errors
+    /// As [`Live::output`].
+    pub fn fact(&mut self, time: Micros, fact: &Fact) -> Result<()> {
+        self.other(time, |encoder, text| encoder.fact(time, fact, text))
+    }
+
+    /// Any event.
+    ///
+    /// # Errors
+    /// As [`Live::output`].
+    pub fn event(&mut self, event: &Event) -> Result<()> {
+        use crate::event::Data;
+        match &event.data {
+            Data::Output(bytes) => self.output(event.time, bytes),
+            Data::Input(bytes) => self.input(event.time, bytes),
+            _ => self.other(event.time, |encoder, text| encoder.event(event, text)),
+        }
+    }
+
+    fn other(&mut self, time: Micros, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> Result<()> {
+        self.refuse_when_sealed()?;
+        self.release_held();
+        write(&mut self.encoder, &mut self.store.text);
+        let mut result = Ok(());
+        self.taken(time, &mut result);
+        result
+    }
+
+    fn release_held(&mut self) {
+        if !self.held.is_empty() {
+            self.encoder.output(self.held_time, &self.held, &mut self.store.text);
+            self.held.clear();
+        }
+    }
+
+    fn refuse_when_sealed(&self) -> Result<()> {
+        if self.store.is_sealed() {
+            return Err(Error::Finished { path: shown(&self.store.paths().finished()) });
+        }
+        Ok(())
+    }
+
+    /// After new text: compress a portion, close a full frame, write chunks.
+    fn taken(&mut self, time: Micros, result: &mut Result<()>) {
+        self.unsaved_since.get_or_insert(time);
+        self.frame_opened.get_or_insert(time);
+        if self.store.unfed() >= PORTION {
+            let done = self.portion(time);
+            if result.is_ok() {
+                *result = done;
+            }
+        }
+    }
+
+    fn portion(&mut self, time: Micros) -> Result<()> {
+        if self.store.feed()? {
+            let opened = self.frame_opened.take().unwrap_or(time);
+            let flood = time.saturating_sub(opened) < FLOOD_TIME;
+            self.store.close_frame(if flood { LEVEL_FLOOD } else { LEVEL })?;
+        }
+        // While the disk refuses, only `flush` tries it again.
+        if self.not_before.is_none() { self.store.write_part() } else { Ok(()) }
+    }
+
+    /// By what time (session clock) [`Live::flush`] is to be called; `None`
+    /// while there is nothing to be done.
+    #[must_use]
+    pub fn due(&self) -> Option<Micros> {
+        let append = self.unsaved_since.map(|since| {
+            since.saturating_add(if self.store.unkept() > BURST { INTERVAL_BURST } else { INTERVAL })
+        });
+        let frame = self
+            .frame_opened
+            .filter(|_| !self.store.frame_is_empty())
+            .map(|opened| opened.saturating_add(FRAME_TIME));
+        let due = match (append, frame) {
+            (Some(append), Some(frame)) => append.min(frame),
+            (Some(due), None) | (None, Some(due)) => due,
+            (None, None) => return None,
+        };
+        Some(due.max(self.not_before.unwrap_or(0)))
+    }
+
+    /// Appends all that is unsaved, and closes a frame whose time has come.
+    /// `now` is the session clock.
+    ///
+    /// # Errors
+    /// When the disk refuses. Nothing is lost; [`Live::due`] is then one
+    /// interval later.
+    pub fn flush(&mut self, now: Micros) -> Result<()> {
+        if self.store.is_sealed() {
+            return Ok(());
+        }
+        self.release_held();
+        let result = self.flush_store(now);
+        match &result {
+            Ok(()) => {
+                self.unsaved_since = None;
+                self.not_before = None;
+            }
+            Err(_) => {
+                self.unsaved_since.get_or_insert(now);
+                self.not_before = Some(now.saturating_add(INTERVAL));
+            }
+        }
+        result
+    }
+
+    fn flush_store(&mut self, now: Micros) -> Result<()> {
+        let full = self.store.feed()?;
+        let old = self.frame_opened.is_some_and(|opened| now.saturating_sub(opened) >= FRAME_TIME);
+        if full || old {
+            self.frame_opened = None;
+            self.store.close_frame(LEVEL)?;
+        }
+        self.store.checkpoint()
+    }
+
+    /// Bytes that only memory holds. Grows while the disk refuses; the caller
+    /// decides how far.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.store.waiting() + self.held.len()
+    }
+
+    /// The chain over what the disk has.
+    #[must_use]
+    pub fn chain(&self) -> ChainState {
+        self.store.chain()
+    }
+
+    /// The recording's files as the disk has them now.
+    #[must_use]
+    pub fn files(&self) -> Vec<FileState> {
+        self.store.files()
+    }
+
+    /// The recording's paths.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        self.store.paths()
+    }
+
+    /// Finishes the recording: the exit event (its status in decimal, when the
+    /// program ended), the seek table, the last chunk; syncs, renames, syncs
+    /// the directory, removes the journals.
+    ///
+    /// # Errors
+    /// When the disk refuses. It may be called again, and goes on; `time` and
+    /// `exit` count the first time only.
+    pub fn finish(&mut self, time: Micros, exit: Option<&str>) -> Result<Finished> {
+        if !self.store.is_sealed() {
+            self.release_held();
+            if let Some(status) = exit {
+                self.encoder.exit(time, status, &mut self.store.text);
+            }
+        }
+        let bytes_text = self.store.text_end();
+        self.store.finish()?;
+        let files = self.store.files();
+        Ok(Finished {
+            path: self.store.paths().finished(),
+            bytes_file: files.first().map_or(0, |file| file.size),
+            files,
+            chain: self.store.chain(),
+            bytes_text,
+        })
+    }
+}
+
+/// A journal that an interrupted recording of the same name left. With an id
+/// for a name there is none, and no directory need be read.
+fn left_over(paths: &Paths) -> Option<PathBuf> {
+    if paths.stem().to_str().and_then(super::Id::parse).is_some() {
+        return None;
+    }
+    let entries = std::fs::read_dir(paths.dir()).ok()?;
+    let mut journals = entries.flatten();
+    let found = journals.find(|entry| paths.journal_number(&entry.file_name()).is_some())?;
+    Some(found.path())
+}
+
+/// A slice in pieces of at most [`EVENT_MAX`], none of which ends inside a
+/// character.
+struct Pieces<'a>(&'a [u8]);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let piece = match self.0.get(..EVENT_MAX) {
+            Some(piece) => piece.get(..EVENT_MAX - utf8_hold(piece)).unwrap_or(piece),
+            None => self.0,
+        };
+        self.0 = self.0.get(piece.len()..).unwrap_or_default();
+        (!piece.is_empty()).then_some(piece)
+    }
+}
