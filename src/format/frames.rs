@@ -74,7 +74,8 @@ impl Frames {
         while input.pos() < text.len() {
             with_room(out, |output| self.encoder.run(&mut input, output))?;
         }
-        self.open.text = self.open.text.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        self.open.text =
+            self.open.text.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
         self.count(out.len() - start);
         Ok(())
     }
@@ -305,7 +306,9 @@ mod tests {
     use std::io::Cursor;
 
     fn lines(count: usize) -> Vec<u8> {
-        (0..count).flat_map(|i| format!("[0.1,\"o\",\"line {}\"]\n", i * i % 977).into_bytes()).collect()
+        (0..count)
+            .flat_map(|i| format!("[0.1,\"o\",\"line {}\"]\n", i * i % 977).into_bytes())
+            .collect()
     }
 
     fn made() -> (Vec<u8>, Vec<u8>) {

@@ -149,9 +149,7 @@ mod tests {
 
     fn key() -> FileKey {
         let mut recipients = Recipients::new();
-        recipients
-            .add("age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa")
-            .unwrap();
+        recipients.add("age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa").unwrap();
         cipher::encrypt(&recipients).unwrap().key
     }
 
@@ -184,7 +182,10 @@ mod tests {
     #[test]
     fn damage_is_noticed_at_every_byte() {
         let (key, mut file) = (key(), Vec::new());
-        RecordWriter::new().unwrap().write(&key, 5, [1; 32], b"[0,\"o\",\"x\"]\n", &mut file).unwrap();
+        RecordWriter::new()
+            .unwrap()
+            .write(&key, 5, [1; 32], b"[0,\"o\",\"x\"]\n", &mut file)
+            .unwrap();
         for cut in 0..file.len() {
             assert_eq!(read_raw(&mut &file[..cut]).unwrap(), None);
         }

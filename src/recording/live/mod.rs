@@ -241,7 +241,11 @@ impl Live {
         }
     }
 
-    fn other(&mut self, time: Micros, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) -> Result<()> {
+    fn other(
+        &mut self,
+        time: Micros,
+        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+    ) -> Result<()> {
         self.refuse_when_sealed()?;
         self.release_held();
         write(&mut self.encoder, &mut self.store.text);
@@ -291,7 +295,11 @@ impl Live {
     #[must_use]
     pub fn due(&self) -> Option<Micros> {
         let append = self.unsaved_since.map(|since| {
-            since.saturating_add(if self.store.unkept() > BURST { INTERVAL_BURST } else { INTERVAL })
+            since.saturating_add(if self.store.unkept() > BURST {
+                INTERVAL_BURST
+            } else {
+                INTERVAL
+            })
         });
         let frame = self
             .frame_opened

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::super::{Disk, Error, Paths, Result};
-use super::append::{Appender, retry};
 use super::FileState;
+use super::append::{Appender, retry};
 use crate::format::chain::{ChainState, JournalChain, JournalState, PartState};
 use crate::format::cipher::{self, ChunkWriter, FileKey, Recipients};
 use crate::format::frames::{Frames, LEVEL};
@@ -99,7 +99,12 @@ impl Store {
             part,
             payload,
             frames,
-            unsafe_frames: VecDeque::from([Frame { number: 0, start: 0, end: None, journal: None }]),
+            unsafe_frames: VecDeque::from([Frame {
+                number: 0,
+                start: 0,
+                end: None,
+                journal: None,
+            }]),
             compressed: Vec::new(),
             records,
             text: Vec::new(),
