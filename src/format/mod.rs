@@ -11,3 +11,17 @@ pub mod convert;
 pub mod detect;
 pub mod frames;
 pub mod journal;
+
+/// Why a stream could not be opened as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What is inside is no asciicast, or no whole one.
+    #[error(transparent)]
+    Asciicast(#[from] asciicast::Error),
+    /// More containers than any real recording has.
+    #[error("more than {} containers (gzip, zstd, age) inside one another", detect::MAX_LAYERS)]
+    TooDeep,
+    /// Reading failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
