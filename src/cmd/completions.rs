@@ -36,11 +36,13 @@ fn script(shell: &str) -> Result<String> {
 /// clap's script, with the programs among the sub-commands.
 fn generated(shell: Shell) -> Result<String> {
     let programs = programs::PROGRAMS.iter();
-    let mut command = cli::command()
-        .subcommands(programs.map(|p| clap::Command::new(p.name).about(p.about).disable_help_flag(true)));
+    let mut command = cli::command().subcommands(
+        programs.map(|p| clap::Command::new(p.name).about(p.about).disable_help_flag(true)),
+    );
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "hrec", &mut script);
-    String::from_utf8(script).context("clap made a completion script that is no UTF-8; please report it")
+    String::from_utf8(script)
+        .context("clap made a completion script that is no UTF-8; please report it")
 }
 
 /// `script` with `added` at the head of its main function.

@@ -15,9 +15,11 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
 
+mod cat;
 mod completions;
 mod doctor;
 mod keygen;
+mod source;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
 /// session. The number is the one that `timeout`, `env` and `docker run` use:
@@ -48,7 +50,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Play(args) => with(&play_flags(args), |_config| not_built(args)),
         Verb::Ls(args) => with(&[], |_config| not_built(args)),
         Verb::Info(args) => with(&[], |_config| not_built(args)),
-        Verb::Cat(args) => with(&[], |_config| not_built(args)),
+        Verb::Cat(args) => with(&[], |config| cat::run(args, config)),
         Verb::Recover(args) => with(&[], |_config| not_built(args)),
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // The one verb that must work with a broken configuration.

@@ -35,8 +35,8 @@ impl Bucket {
     pub fn take(&mut self, time: Micros, bytes: &[u8], facts: &mut Vec<Fact>) {
         let elapsed = u128::from(time.saturating_sub(self.filled));
         self.filled = self.filled.max(time);
-        self.tokens = (self.tokens + elapsed * u128::from(self.rate))
-            .min(u128::from(self.burst) * 1_000_000);
+        self.tokens =
+            (self.tokens + elapsed * u128::from(self.rate)).min(u128::from(self.burst) * 1_000_000);
         let there = usize::try_from(self.tokens / 1_000_000).unwrap_or(usize::MAX);
         // While bytes pass, go back to keeping them only for a stretch worth
         // reading: not for a byte here and there.
@@ -61,7 +61,10 @@ impl Bucket {
         if let Some((bytes, hash)) = self.passed.take() {
             let digest = data_encoding::HEXLOWER.encode(&hash.finalize());
             facts.push(
-                Fact::new("stream").with("fd", self.number).with("bytes", bytes).with("sha256", digest),
+                Fact::new("stream")
+                    .with("fd", self.number)
+                    .with("bytes", bytes)
+                    .with("sha256", digest),
             );
         }
     }

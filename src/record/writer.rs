@@ -106,7 +106,13 @@ pub struct Writer<S> {
 impl<S: Sink> Writer<S> {
     /// A writer of `queue` into `sink`.
     #[must_use]
-    pub fn new(sink: S, queue: Arc<Queue>, clock: Clock, strict: bool, limits: StreamLimits) -> Self {
+    pub fn new(
+        sink: S,
+        queue: Arc<Queue>,
+        clock: Clock,
+        strict: bool,
+        limits: StreamLimits,
+    ) -> Self {
         let bucket = |n| Bucket::new(n, limits.burst, limits.rate);
         Self {
             sink,

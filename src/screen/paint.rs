@@ -241,7 +241,7 @@ mod tests {
         )
         .unwrap();
         let rest = listed.replace_all(text, "");
-        assert!(!rest.chars().any(|c| super::super::safe::is_unsafe(c)), "{rest:?}");
+        assert!(!rest.chars().any(super::super::safe::is_unsafe), "{rest:?}");
     }
 
     /// Titles, clipboard, questions, printer, mouse, beeps, in 7 and 8 bits.

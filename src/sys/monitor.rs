@@ -173,9 +173,8 @@ fn send(socket: BorrowedFd<'_>, tag: u8, value: i32) {
 
 fn receive(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<(u8, i32)>> {
     let mut message = [0u8; 5];
-    let (n, _) = rustix::io::retry_on_intr(|| {
-        rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT)
-    })?;
+    let (n, _) =
+        rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT))?;
     let [tag, a, b, c, d] = message;
     Ok((n == message.len()).then(|| (tag, i32::from_le_bytes([a, b, c, d]))))
 }
@@ -200,7 +199,8 @@ impl Watch {
             stream_fd(&program, 1),
             stream_fd(&program, 2),
         ]);
-        let mut signals = vec![libc::SIGCHLD, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+        let mut signals =
+            vec![libc::SIGCHLD, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
         if pty.is_some() {
             signals.extend([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
         }
@@ -326,8 +326,8 @@ impl Watch {
                 && Instant::now() >= at
             {
                 self.pass_on(signal);
-                self.escalate = (signal != libc::SIGKILL)
-                    .then(|| (Instant::now() + GRACE, libc::SIGKILL));
+                self.escalate =
+                    (signal != libc::SIGKILL).then(|| (Instant::now() + GRACE, libc::SIGKILL));
             }
         }
     }
@@ -421,7 +421,8 @@ fn stream_fd(program: &Program, n: usize) -> Option<i32> {
 /// master, which would otherwise stay open after hrec's death and keep the
 /// kernel from hanging the session up.
 fn close_all_but(keep: &[Option<i32>]) {
-    let mut keep: Vec<u32> = keep.iter().flatten().filter_map(|&fd| u32::try_from(fd).ok()).collect();
+    let mut keep: Vec<u32> =
+        keep.iter().flatten().filter_map(|&fd| u32::try_from(fd).ok()).collect();
     keep.sort_unstable();
     let mut first = 3;
     for fd in keep.into_iter().filter(|&fd| fd >= 3) {

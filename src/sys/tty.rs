@@ -35,7 +35,8 @@ impl Tty {
             .find(|fd| isatty(fd))
             .and_then(|fd| fd.try_clone_to_owned().ok())
             .or_else(|| {
-                open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()
+                open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+                    .ok()
             })?;
         let input = Nonblocking::of(fd.as_fd(), false).ok()?;
         let output = Nonblocking::of(fd.as_fd(), true).ok()?;

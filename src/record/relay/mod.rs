@@ -220,7 +220,8 @@ impl Relay {
             n.and_then(|n| fds.get(n)).map_or(PollFlags::empty(), PollFd::revents)
         };
         let (signal, report, woken) = (ready(Some(0)), ready(Some(1)), ready(Some(2)));
-        let (program, person_in, person_out) = (ready(program), ready(person_in), ready(person_out));
+        let (program, person_in, person_out) =
+            (ready(program), ready(person_in), ready(person_out));
         let taps: bool = fds.iter().skip(first_tap).any(|fd| !fd.revents().is_empty());
         drop(fds);
 
