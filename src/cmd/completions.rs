@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(bash("hrec ssh -p", 2), "command from 1");
         assert_eq!(bash("hrec ssh host --title", 3), "command from 1");
         assert_eq!(bash("hrec rec --title t -- ls -", 6), "command from 5");
-        assert_eq!(bash("hrec rec --", 2).contains("command from"), false);
+        assert!(!bash("hrec rec --", 2).contains("command from"));
     }
 
     #[test]

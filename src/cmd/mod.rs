@@ -98,7 +98,7 @@ fn unknown(name: &str) -> String {
 }
 
 /// Whether the shell would find a program of this name.
-fn on_path(name: &str) -> bool {
+pub(super) fn on_path(name: &str) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let executable = |p: &std::path::Path| {
         p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
