@@ -1,0 +1,230 @@
+//! Recordings that others made, through hrec, against what asciinema 3.2.0
+//! makes of them.
+//!
+//! Not part of the default run, since the recordings are not part of the
+//! project. `HREC_CORPUS` names the directory that holds `corpus.tar.zst` and
+//! `asciinema-3.2.0-convert.tsv` (columns: path, status, SHA-256 and length of
+//! the raw output, SHA-256 of the text, messages); without it, it is
+//! `../shared/corpus`. Run it with `cargo test --test corpus`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use hrec::event::TermSize;
+use hrec::format::asciicast;
+use hrec::format::cipher::Identities;
+use hrec::format::detect::{decrypt, open_stream};
+use hrec::screen::Text;
+use sha2::{Digest, Sha256};
+
+/// Where hrec does otherwise, and why.
+///
+/// One more difference holds for all, and is checked for all: asciinema's raw
+/// output begins with `CSI 8 ; ROWS ; COLS t`, which asks the terminal to take
+/// the recording's size. The program never wrote that, so hrec does not.
+const ACCEPTED: &[(&str, &str)] = &[
+    ("casts/v2/k3d-io+k3d__20200715_k3d.01.cast", EMPTY_THEME),
+    ("casts/broken/asciinema+asciinema-server__empty-theme.cast", EMPTY_THEME),
+    ("casts/broken/asciinema+asciinema-server__test_fixtures_2_empty-theme.cast", EMPTY_THEME),
+];
+const EMPTY_THEME: &str = "a theme without colours says nothing; the recording is whole";
+
+const OTHER_TEXT: &[(&str, &str)] = &[
+    ("casts/v2/Nano-AI+leetui__demo.cast", CLEARED),
+    ("casts/v2/NixOS+nixos-homepage__cover.cast", CLEARED),
+    ("casts/v3/DUBSOpenHub+terminal-stampede__demo.cast", CLEARED),
+    ("casts/v3/ForkedInTime+RustyClaw__demo.cast", CLEARED),
+    ("made/cast3/vttest-1-2-3-8-11.cast", CLEARED),
+    ("casts/v2/spectreconsole+spectre.console__await-spinner-rich.cast", TRIGRAMS),
+];
+const CLEARED: &str =
+    "avt 0.19 keeps what `CSI 2 J` clears as lines that were seen; 0.17, in asciinema, drops it";
+const TRIGRAMS: &str = "U+2630 to U+2637 are two cells wide since Unicode 16; avt 0.17 has one";
+
+struct Corpus {
+    dir: PathBuf,
+    table: String,
+    _unpacked: tempfile::TempDir,
+}
+
+fn corpus() -> Corpus {
+    let dir = std::env::var_os("HREC_CORPUS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
+        PathBuf::from,
+    );
+    let archive = dir.join("corpus.tar.zst");
+    let file = std::fs::File::open(&archive).unwrap_or_else(|e| {
+        panic!("the corpus is not here: {}: {e}; set HREC_CORPUS", archive.display())
+    });
+    let table = std::fs::read_to_string(dir.join("asciinema-3.2.0-convert.tsv")).unwrap();
+    let unpacked = tempfile::tempdir().unwrap();
+    let mut tar = Command::new("tar")
+        .args(["-x", "-C"])
+        .arg(unpacked.path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the corpus run needs the program tar");
+    zstd::stream::copy_decode(file, tar.stdin.take().unwrap()).unwrap();
+    assert!(tar.wait().unwrap().success());
+    let casts = |dir: &Path| dir.join("casts").is_dir();
+    let dir = std::fs::read_dir(unpacked.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .chain([unpacked.path().to_owned()])
+        .find(|dir| casts(dir))
+        .expect("the archive holds a directory casts");
+    Corpus { dir, table, _unpacked: unpacked }
+}
+
+fn cat(file: &Path, format: &str) -> Output {
+    let home = Path::new("/nonexistent");
+    Command::new(env!("CARGO_BIN_EXE_hrec"))
+        .args(["cat", "--format", format])
+        .arg(file)
+        .env_clear()
+        .env("HOME", home)
+        .output()
+        .unwrap()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What asciinema puts before the raw output; from the file's own header.
+fn size_request(json_lines: &[u8]) -> Vec<u8> {
+    let first = json_lines.split(|b| *b == b'\n').next().unwrap();
+    let header: serde_json::Value = serde_json::from_slice(first).unwrap();
+    format!("\x1b[8;{};{}t", header["rows"], header["cols"]).into_bytes()
+}
+
+/// The events, without the header and in whichever version.
+fn events(json_lines: &[u8]) -> &[u8] {
+    let end = json_lines.iter().position(|b| *b == b'\n').unwrap();
+    &json_lines[end..]
+}
+
+#[test]
+fn asciicasts_agree_with_asciinema() {
+    let corpus = corpus();
+    let scratch = tempfile::tempdir().unwrap();
+    let (mut problems, mut compared) = (Vec::new(), 0);
+    let (mut accepted, mut other_text) = (Vec::new(), Vec::new());
+    for row in corpus.table.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let [name, status, raw_sha, _, text_sha] = columns[..5] else { panic!("{row}") };
+        let file = corpus.dir.join(name);
+        let raw = cat(&file, "raw");
+        let mut problem = |what: &str| {
+            let said = String::from_utf8_lossy(&raw.stderr).into_owned();
+            problems.push(format!("{name}: {what} {said}"));
+        };
+        match (status == "0", raw.status.code()) {
+            (false, Some(125)) => continue,
+            (false, Some(0)) => {
+                accepted.push(name);
+                continue;
+            }
+            (true, Some(0)) => {}
+            (_, code) => {
+                problem(&format!("status {code:?}, asciinema's {status}"));
+                continue;
+            }
+        }
+        compared += 1;
+        let json = cat(&file, "json").stdout;
+        if sha256(&[size_request(&json), raw.stdout.clone()].concat()) != raw_sha {
+            problem("raw bytes differ");
+        }
+        if sha256(&cat(&file, "text").stdout) != text_sha {
+            other_text.push(name);
+        }
+        for version in ["v3", "v2"] {
+            let converted = scratch.path().join("converted");
+            std::fs::write(&converted, cat(&file, version).stdout).unwrap();
+            if events(&cat(&converted, "json").stdout) != events(&json) {
+                problem(&format!("the events through {version} differ"));
+            }
+            let text = std::fs::read_to_string(&converted).unwrap();
+            for line in text.lines() {
+                if serde_json::from_str::<serde_json::Value>(line).is_err() {
+                    problem(&format!("{version} has a line that is no JSON"));
+                }
+            }
+        }
+        let v1: serde_json::Value = serde_json::from_slice(&cat(&file, "v1").stdout).unwrap();
+        let output = v1["stdout"].as_array().unwrap().iter().map(|e| e[1].as_str().unwrap());
+        if output.collect::<String>().as_bytes() != raw.stdout {
+            problem("the output through v1 differs");
+        }
+    }
+    let sorted = |mut names: Vec<&str>| {
+        names.sort_unstable();
+        names.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names =
+        |table: &[(&'static str, &str)]| sorted(table.iter().map(|(name, _)| *name).collect());
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert_eq!(sorted(accepted), names(ACCEPTED));
+    assert_eq!(sorted(other_text), names(OTHER_TEXT));
+    assert!(compared > 100, "only {compared} recordings were compared");
+}
+
+/// Everything in the corpus, asciicast or not, as hostile input: to the
+/// reader, and, as output, to the terminal model.
+#[test]
+fn nothing_in_it_does_harm() {
+    let corpus = corpus();
+    let mut pending = vec![corpus.dir.clone()];
+    let mut files = 0;
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                pending.push(entry.path());
+            } else if kind.is_file() {
+                files += 1;
+                read_all(&entry.path());
+                show(&entry.path());
+            }
+        }
+    }
+    assert!(files > 5000, "only {files} files were read");
+}
+
+fn read_all(path: &Path) {
+    let file = std::fs::File::open(path).unwrap();
+    let none = Identities::new();
+    let opened = open_stream(Box::new(BufReader::new(file)), |stream| {
+        decrypt(stream, &none).map_err(hrec::format::Error::from)
+    });
+    let Ok(mut opened) = opened else { return };
+    let mut last = 0;
+    loop {
+        match opened.reader.next_event() {
+            Ok(Some(event)) => {
+                assert!(event.time >= last, "{}", path.display());
+                last = event.time;
+            }
+            Ok(None) => break,
+            Err(asciicast::Error::Malformed { .. }) => {}
+            Err(e) => panic!("{}: {e}", path.display()),
+        }
+    }
+}
+
+/// The first part of the file, raw, on a small terminal.
+fn show(path: &Path) {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).unwrap().take(100_000).read_to_end(&mut bytes).unwrap();
+    let data = hrec::event::Data::Output(bytes);
+    let mut text = Text::new(TermSize::clamped(40, 10));
+    let mut lines = text.event(&hrec::event::Event { time: 0, data });
+    lines.extend(text.finish());
+    let controls = lines.iter().flat_map(|l| l.chars()).any(char::is_control);
+    assert!(!controls, "{}", path.display());
+}
