@@ -19,6 +19,7 @@ mod cat;
 mod completions;
 mod doctor;
 mod keygen;
+mod rec;
 mod source;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Rec(args) => with(&rec_flags(args), |_config| not_built(args)),
+        Verb::Rec(args) => with(&rec_flags(args), |config| rec::run(args, config)),
         Verb::Program(words) => short_form(words),
         Verb::Play(args) => with(&play_flags(args), |_config| not_built(args)),
         Verb::Ls(args) => with(&[], |_config| not_built(args)),

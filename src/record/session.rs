@@ -162,6 +162,12 @@ impl Prepared {
         self.tty.as_ref().and_then(Tty::name)
     }
 
+    /// Lets everything go; the program is never started.
+    pub fn abandon(self) {
+        drop(self.master);
+        self.monitor.close();
+    }
+
     /// Runs the session. `finish` is called in the writer's thread once all is
     /// in the sink, with the time of the end.
     ///

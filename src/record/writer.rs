@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::bucket::Bucket;
 use super::queue::{Batch, Item, Kind, Queue};
 use crate::event::{Fact, Micros, TermSize};
+use crate::recording::live::Live;
 use crate::sys::clock::Clock;
 
 /// How long the writer lets the queue fill before it looks again: a tenth of
@@ -55,6 +56,34 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// When the store fails.
     fn flush(&mut self, now: Micros) -> Result<(), Self::Error>;
+}
+
+impl Sink for Live {
+    type Error = crate::recording::Error;
+
+    fn output(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
+        Live::output(self, time, bytes)
+    }
+
+    fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
+        Live::input(self, time, bytes)
+    }
+
+    fn resize(&mut self, time: Micros, size: TermSize) -> Result<(), Self::Error> {
+        Live::resize(self, time, size)
+    }
+
+    fn fact(&mut self, time: Micros, fact: &Fact) -> Result<(), Self::Error> {
+        Live::fact(self, time, fact)
+    }
+
+    fn due(&self) -> Option<Micros> {
+        Live::due(self)
+    }
+
+    fn flush(&mut self, now: Micros) -> Result<(), Self::Error> {
+        Live::flush(self, now)
+    }
 }
 
 /// What went through the writer.
@@ -193,7 +222,8 @@ impl<S: Sink> Writer<S> {
     fn event(&mut self, time: Micros, kind: &Kind, bytes: &[u8]) -> Result<(), S::Error> {
         match kind {
             Kind::Output => self.sink.output(time, bytes),
-            Kind::Input(_) => self.sink.input(time, bytes),
+            // Typed bytes are kept once they are judged; until then none are.
+            Kind::Input(_) => Ok(()),
             Kind::Resize(size) => self.sink.resize(time, *size),
             Kind::Fact(fact) => self.sink.fact(time, fact),
             Kind::Stream(number) => {

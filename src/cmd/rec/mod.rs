@@ -1,0 +1,130 @@
+//! `hrec rec`, and `hrec ssh` and its like: records a program.
+
+mod keep;
+mod tell;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use self::keep::Keep;
+use super::FAILED;
+use crate::cli;
+use crate::config::{Config, Mode};
+use crate::record::policy::{Rescue, WithoutStore, without_store};
+use crate::record::relay::Exit;
+use crate::record::session::{Plan, Prepared};
+use crate::record::writer::StreamLimits;
+use crate::recording::Id;
+use crate::sys::clock::Clock;
+use crate::sys::syslog;
+
+/// Records `args.command`, or the person's shell.
+///
+/// # Errors
+/// When nothing was run: the status is [`FAILED`] then.
+pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
+    tell::overruled(config);
+    let (program, arguments) = command(args);
+    let who = keep::who();
+    let strict = config.record_mode.value == Mode::Strict;
+    let clock = Clock::start();
+    let start = jiff::Timestamp::now();
+    let id = Id::new(start, &who.user, &keep::target_name(&program));
+
+    let plan = Plan {
+        program: program.clone(),
+        args: arguments.clone(),
+        arg0: None,
+        env: vec![(keep::ID_VARIABLE.into(), id.as_str().into())],
+        strict,
+        streams: StreamLimits {
+            burst: config.shell_stream_burst.value.0,
+            rate: config.shell_stream_rate.value.0,
+        },
+    };
+    let prepared = Prepared::new(plan).context("cannot prepare a session")?;
+    let session = keep::Session { id, start, program: &program, args: &arguments, who: &who };
+    let keep = match Keep::open(args, config, &session, &prepared) {
+        Ok(keep) => keep,
+        Err(error) => {
+            prepared.abandon();
+            return without_record(&error, config, strict, &who, &program, &arguments);
+        }
+    };
+    let Keep { live, manifest, notice } = keep;
+    let outcome = prepared
+        .run(live, clock, move |live, tally, exit, reason, time| {
+            manifest.finish(live, tally, exit, reason, time)
+        })
+        .context("cannot start a session")?;
+    tell::end(&program, &outcome, notice.as_deref(), args.output.as_deref());
+    if strict && (outcome.finished.as_ref().is_none_or(|(made, _)| made.is_err())) {
+        return Ok(ExitCode::from(FAILED));
+    }
+    Ok(ExitCode::from(status(outcome.exit)))
+}
+
+/// What the person wants recorded: the command as typed, or their shell.
+fn command(args: &cli::Rec) -> (OsString, Vec<OsString>) {
+    match args.command.split_first() {
+        Some((program, rest)) => (program.clone(), rest.to_vec()),
+        None => (shell(), Vec::new()),
+    }
+}
+
+fn shell() -> OsString {
+    std::env::var_os("SHELL")
+        .filter(|shell| Path::new(shell).is_absolute())
+        .unwrap_or_else(|| OsString::from("/bin/sh"))
+}
+
+/// The program's own status, or what a shell would make of its end.
+fn status(exit: Exit) -> u8 {
+    match exit {
+        Exit::Code(code) => u8::try_from(code & 0xff).unwrap_or(FAILED),
+        Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(FAILED),
+        Exit::NotExecuted(errno) => not_executed(errno),
+    }
+}
+
+/// 127 where there is no such program, 126 where it cannot be executed, as
+/// shells have it (POSIX.1-2017, 2.8.2).
+fn not_executed(errno: i32) -> u8 {
+    if errno == libc::ENOENT { 127 } else { 126 }
+}
+
+/// There can be no record: what policy says.
+fn without_record(
+    error: &anyhow::Error,
+    config: &Config,
+    strict: bool,
+    who: &keep::Who,
+    program: &OsStr,
+    args: &[OsString],
+) -> Result<ExitCode> {
+    let rescue = Rescue {
+        users: config.record_rescue_users.value.clone(),
+        groups: config.record_rescue_groups.value.clone(),
+    };
+    let rescued = strict && rescue.names(&who.user, &who.groups());
+    match without_store(strict, rescued) {
+        WithoutStore::Refuse => {
+            anyhow::bail!("{error:#}; nothing was run, since record.mode is strict")
+        }
+        WithoutStore::Rescue => {
+            let line = format!("UNRECORDED session of {} (rescue): {error:#}", who.user);
+            syslog::warning(&line);
+            tell::line(&line);
+        }
+        WithoutStore::Unrecorded => {
+            tell::line(&format!("this session is NOT recorded: {error:#}"));
+        }
+    }
+    let failed = Command::new(program).args(args).exec();
+    tell::cannot_execute(program, &failed);
+    Ok(ExitCode::from(not_executed(failed.raw_os_error().unwrap_or(0))))
+}

@@ -1,0 +1,110 @@
+//! What a recording says to the person: as little as possible, at the end,
+//! on standard error.
+
+use std::ffi::OsStr;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use super::keep::Made;
+use crate::config::Config;
+use crate::event::Micros;
+use crate::record::relay::{Exit, Reason};
+use crate::record::session::Outcome;
+use crate::screen::safe_text;
+
+/// One line on standard error. A standard error that is gone is no error.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "hrec: {text}");
+}
+
+/// Flags that a locked configuration overrules.
+pub fn overruled(config: &Config) {
+    for what in config.overruled() {
+        line(&format!("{}: {} is locked by the system's configuration", what.by, what.key));
+    }
+}
+
+/// Why the program was not executed.
+pub fn cannot_execute(program: &OsStr, error: &std::io::Error) {
+    let name = program.to_string_lossy();
+    let name = safe_text(&name);
+    match error.kind() {
+        std::io::ErrorKind::NotFound => line(&format!("{name}: command not found")),
+        _ => line(&format!("cannot execute {name}: {error}")),
+    }
+}
+
+/// The end: what must be said always, and on a terminal where the recording is.
+pub fn end(
+    program: &OsStr,
+    outcome: &Outcome<anyhow::Result<Made>>,
+    notice: Option<&str>,
+    output: Option<&Path>,
+) {
+    if let Exit::NotExecuted(errno) = outcome.exit {
+        cannot_execute(program, &std::io::Error::from_raw_os_error(errno));
+    }
+    if outcome.reason == Reason::StoreFailed {
+        let why = outcome.finished.as_ref().and_then(|(_, tally)| tally.failure.clone());
+        let why = why.unwrap_or_else(|| "the store does not answer".to_owned());
+        line(&format!("the session was ended, since it could no longer be recorded: {why}"));
+    }
+    let Some((made, tally)) = &outcome.finished else {
+        line("the store does not answer; the recording is left as it is, interrupted");
+        return;
+    };
+    if tally.gaps > 0 {
+        line(&format!("{} bytes of this session were not recorded", tally.gap_bytes));
+    }
+    match made {
+        Err(error) => line(&format!("the recording is left interrupted: {error:#}")),
+        Ok(made) if std::io::stderr().is_terminal() && outcome.reason != Reason::Hangup => {
+            if let Some(notice) = notice {
+                let _ = writeln!(std::io::stderr().lock(), "{notice}");
+            }
+            let play = match output {
+                Some(path) => format!("hrec play {}", safe_text(&path.to_string_lossy())),
+                None => "hrec play -1".to_owned(),
+            };
+            line(&format!(
+                "recorded {} in {} to {}; replay: {play}",
+                length(outcome.duration),
+                size(made.bytes),
+                safe_text(&made.path.to_string_lossy()),
+            ));
+        }
+        Ok(_) => {}
+    }
+}
+
+/// A session's length as a person says it: `4.2 s`, `3 min 20 s`, `8 h 05 min`.
+fn length(micros: Micros) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0..=59 => format!("{}.{} s", seconds, micros % 1_000_000 / 100_000),
+        60..=3599 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} bytes"),
+        10_000..=9_999_999 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_as_a_person_says_them() {
+        assert_eq!(length(4_250_000), "4.2 s");
+        assert_eq!(length(200_000_000), "3 min 20 s");
+        assert_eq!(length(29_100_000_000), "8 h 05 min");
+        assert_eq!(size(400), "400 bytes");
+        assert_eq!(size(1_234_567), "1234 kB");
+    }
+}
