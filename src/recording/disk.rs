@@ -73,12 +73,17 @@ impl Disk for RealDisk {
         let file =
             OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(path)?;
         if lock {
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // A file system without locks (some NFS mounts) still takes a
-                // recording; the only loss is that readers cannot tell live
-                // from interrupted.
-                Err(rustix::io::Errno::NOLCK | rustix::io::Errno::NOTSUP) | Ok(()) => {}
-                Err(error) => return Err(error.into()),
+            // A file system without locks (some NFS mounts) still takes a
+            // recording; the only loss is that readers cannot tell live from
+            // interrupted. A reader that is just looking has the lock for a
+            // moment.
+            for _ in 0..100 {
+                match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                    Err(rustix::io::Errno::WOULDBLOCK) => {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                    _ => break,
+                }
             }
         }
         Ok(Box::new(file))

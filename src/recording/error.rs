@@ -27,6 +27,14 @@ pub enum Error {
         /// Why.
         source: cipher::Error,
     },
+    /// What is inside is no recording.
+    #[error("{path}: {source}")]
+    Format {
+        /// The file, escaped for a terminal.
+        path: String,
+        /// Why.
+        source: crate::format::Error,
+    },
     /// Compression failed: only for want of memory.
     #[error("cannot compress the recording: {0}")]
     Compress(io::Error),
@@ -41,6 +49,13 @@ pub enum Error {
 impl Error {
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { what, path: shown(path), source }
+    }
+
+    /// Whether no identity was the right one; then who could open it, as far as
+    /// the file's header says.
+    #[must_use]
+    pub fn no_match(&self) -> bool {
+        matches!(self, Self::Cipher { source: cipher::Error::NoMatch { .. }, .. })
     }
 
     /// The system's error number, when this came from the system.

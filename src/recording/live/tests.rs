@@ -1,1 +1,518 @@
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use age::secrecy::ExposeSecret;
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::Data;
+use crate::format::cipher::Identities;
+use crate::recording::{DiskFile, State, journal_paths, open};
+
+fn keys() -> (Recipients, Identities) {
+    let identity = age::x25519::Identity::generate();
+    let mut recipients = Recipients::new();
+    recipients.add(&identity.to_public().to_string()).unwrap();
+    let mut identities = Identities::new();
+    identities.add_file("key", identity.to_string().expose_secret().as_bytes()).unwrap();
+    (recipients, identities)
+}
+
+fn header() -> Header {
+    let mut header = Header { size: TermSize::clamped(80, 24), ..Header::default() };
+    header.hrec = Some(serde_json::Map::new());
+    header
+}
+
+struct Read {
+    output: Vec<u8>,
+    events: Vec<Event>,
+    state: State,
+    remarks: Vec<String>,
+}
+
+fn read(path: &Path, identities: &Identities) -> Read {
+    let mut recording = open(path, identities).unwrap();
+    let (mut output, mut events) = (Vec::new(), Vec::new());
+    while let Some(event) = recording.next_event().unwrap() {
+        if let Data::Output(bytes) = &event.data {
+            output.extend_from_slice(bytes);
+        }
+        events.push(event);
+    }
+    Read { output, events, state: recording.state(), remarks: recording.remarks() }
+}
+
+/// Bytes that hardly compress, so that chunks fill.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut x = seed | 1;
+    (0..length)
+        .map(|_| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            (x >> 32) as u8
+        })
+        .collect()
+}
+
+const SYNC: Options = Options { sync: true };
+
+#[test]
+fn a_session_round_trips_and_leaves_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = keys();
+    let paths = Paths::at(&dir.path().join("demo.cast.zst.age"));
+    let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
+    assert!(paths.part().exists() && paths.journal(0).exists());
+    assert_eq!(live.due(), Some(300_000_000));
+    live.output(10, b"caf\xc3").unwrap();
+    assert_eq!(live.due(), Some(250_010));
+    live.output(20, b"\xa9 \xff\r\n").unwrap();
+    live.resize(30, TermSize::clamped(100, 30)).unwrap();
+    live.input(40, b"ls\r").unwrap();
+    live.fact(50, &Fact::new("target").with("host", "db1")).unwrap();
+    live.flush(250_010).unwrap();
+    let finished = live.finish(300_000, Some("0")).unwrap();
+    assert_eq!(finished.path, paths.finished());
+    assert!(live.output(400_000, b"late").is_err());
+
+    let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
+    assert_eq!(names.len(), 1);
+    let got = read(&paths.finished(), &identities);
+    assert_eq!(got.state, State::Finished);
+    assert_eq!(got.output, b"caf\xc3\xa9 \xff\r\n");
+    assert_eq!(got.remarks, Vec::<String>::new());
+    assert_eq!(got.events.last().unwrap().data, Data::Exit("0".into()));
+    assert!(got.events.iter().any(|e| e.data == Data::Resize(TermSize::clamped(100, 30))));
+    use std::os::unix::fs::MetadataExt;
+    let data = paths.finished().metadata().unwrap();
+    assert_eq!((data.len(), data.mode() & 0o777), (finished.bytes_file, 0o600));
+    let bytes = std::fs::read(paths.finished()).unwrap();
+    use sha2::Digest;
+    let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(&bytes));
+    assert_eq!(finished.files.first().unwrap().sha256, digest);
+}
+
+#[test]
+fn what_was_appended_is_there_after_the_writer_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = keys();
+    let paths = Paths::at(&dir.path().join("x"));
+    let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
+    let mut sent = Vec::new();
+    for i in 0..60_u64 {
+        let bytes = noise(40_000 + i as usize * 100, i + 7);
+        live.output(i * 200_000, &bytes).unwrap();
+        sent.extend(bytes);
+        if live.due().is_some_and(|due| due <= i * 200_000) || i % 3 == 0 {
+            live.flush(i * 200_000).unwrap();
+            if i % 6 == 0 {
+                let got = read(&paths.part(), &identities);
+                assert_eq!(got.state, State::Live);
+                // The last bytes may be the beginning of a character: then a
+                // flush lets go of them too.
+                assert_eq!(got.output, sent);
+            }
+        }
+    }
+    live.flush(60 * 200_000).unwrap();
+    drop(live);
+    let got = read(&paths.finished(), &identities);
+    assert_eq!(got.state, State::Interrupted);
+    assert_eq!(got.output, sent);
+    assert!(got.remarks.last().unwrap().contains("0:00:11.800"), "{:?}", got.remarks);
+    // Old journals are gone: only frames near the end still have theirs.
+    assert!(journal_paths(&paths).unwrap().len() <= 2);
+}
+
+#[test]
+fn a_flood_that_compresses_well_is_bounded_by_padding() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = keys();
+    let paths = Paths::at(&dir.path().join("x"));
+    let mut live =
+        Live::create(paths.clone(), &header(), &recipients, Options { sync: false }).unwrap();
+    let block = b"y\r\n".repeat(10_000);
+    let mut most = 0;
+    for i in 0..400 {
+        live.output(i, &block).unwrap();
+        most = most.max(live.backlog());
+    }
+    assert!(most < 10 << 20, "{most}");
+    let finished = live.finish(2_000, None).unwrap();
+    assert_eq!(read(&paths.finished(), &identities).output.len(), block.len() * 400);
+    assert!(finished.bytes_file < 1 << 20, "{}", finished.bytes_file);
+}
+
+#[test]
+fn frames_close_after_five_minutes_and_idleness_needs_no_wakeup() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = keys();
+    let paths = Paths::at(&dir.path().join("x"));
+    let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
+    live.output(1_000, b"a").unwrap();
+    live.flush(251_000).unwrap();
+    assert_eq!(live.due(), Some(300_000_000));
+    live.flush(300_000_000).unwrap();
+    assert_eq!(live.due(), None);
+    live.output(900_000_000, b"b").unwrap();
+    live.flush(900_250_000).unwrap();
+    assert!(paths.journal(1).exists());
+    drop(live);
+    assert_eq!(read(&paths.part(), &identities).output, b"ab");
+}
+
+#[test]
+fn refuses_to_begin_over_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, _) = keys();
+    for name in ["x", "x.part", "x.journal.0", "x.journal.7"] {
+        let other = dir.path().join(name);
+        std::fs::write(&other, b"precious").unwrap();
+        let paths = Paths::at(&dir.path().join("x"));
+        let error = Live::create(paths, &header(), &recipients, SYNC).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        assert_eq!(std::fs::read(&other).unwrap(), b"precious");
+        std::fs::remove_file(&other).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn the_chain_is_that_of_the_files() {
+    use crate::format::chain::{CHUNK, JournalChain};
+    use crate::format::{cipher::Head, journal};
+    use sha2::Digest;
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, _) = keys();
+    let paths = Paths::at(&dir.path().join("x"));
+    let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
+    for i in 0..9 {
+        live.output(i, &noise(100_000, i + 1)).unwrap();
+        live.flush(i * 1000).unwrap();
+    }
+    let chain = live.chain();
+    let part = std::fs::read(paths.part()).unwrap();
+    let head = Head::read(&mut part.as_slice()).unwrap();
+    let upto = head.bytes().len() + (chain.part.chunks * CHUNK) as usize;
+    assert!(chain.part.chunks > 3);
+    assert_eq!(
+        chain.part.sha256,
+        data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(&part[..upto]))
+    );
+    let last = chain.journal.unwrap();
+    let bytes = std::fs::read(paths.journal(last.number)).unwrap();
+    let mut again = JournalChain::seed(head.bytes(), last.number);
+    let mut input = bytes.as_slice();
+    while let Some(raw) = journal::read_raw(&mut input).unwrap() {
+        again.extend(&raw);
+    }
+    assert_eq!(again.state(), last);
+    for file in live.files() {
+        let bytes = std::fs::read(dir.path().join(&file.name)).unwrap();
+        assert_eq!(file.size, bytes.len() as u64);
+        assert_eq!(file.sha256, data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(&bytes)));
+    }
+    let finished = live.finish(10_000, Some("0")).unwrap();
+    let file = std::fs::read(paths.finished()).unwrap();
+    let upto = head.bytes().len() + (finished.chain.part.chunks * CHUNK) as usize;
+    let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(&file[..upto]));
+    assert_eq!(finished.chain.part.sha256, digest);
+}
+
+/// A disk that fails at the n-th call, in a given way.
+#[derive(Clone)]
+struct Faulty(Arc<Mutex<Plan>>);
+
+struct Plan {
+    calls: usize,
+    fail_at: usize,
+    /// How many calls fail in a row.
+    fails: usize,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Errno(i32),
+    Short,
+    /// Half is written, then the error.
+    ShortThen(i32),
+    /// Nothing is done from here on: the process was killed.
+    Kill,
+}
+
+impl Faulty {
+    fn fault(&self) -> Option<Fault> {
+        let mut plan = self.0.lock().unwrap();
+        plan.calls += 1;
+        let from = plan.fail_at;
+        let hit = match plan.fault {
+            Fault::Kill => plan.calls > from,
+            _ => plan.calls > from && plan.calls <= from + plan.fails,
+        };
+        hit.then_some(plan.fault)
+    }
+
+    fn whole(&self) -> io::Result<()> {
+        match self.fault() {
+            Some(Fault::Errno(errno) | Fault::ShortThen(errno)) => {
+                Err(io::Error::from_raw_os_error(errno))
+            }
+            Some(Fault::Kill) => Err(io::Error::other("killed")),
+            Some(Fault::Short) | None => Ok(()),
+        }
+    }
+}
+
+struct FaultyFile(Faulty, Box<dyn DiskFile>);
+
+impl DiskFile for FaultyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.fault() {
+            Some(Fault::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            Some(Fault::Kill) => {
+                // The one that was under way may have got half.
+                Err(io::Error::other("killed"))
+            }
+            Some(Fault::Short | Fault::ShortThen(_)) => {
+                self.1.write(&bytes[..bytes.len().div_ceil(2)])
+            }
+            None => self.1.write(bytes),
+        }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.whole()
+    }
+}
+
+impl Disk for Faulty {
+    fn create(&mut self, path: &Path, lock: bool) -> io::Result<Box<dyn DiskFile>> {
+        self.whole()?;
+        Ok(Box::new(FaultyFile(self.clone(), RealDisk.create(path, lock)?)))
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.whole()?;
+        RealDisk.rename(from, to)
+    }
+
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        RealDisk.unlink(path)
+    }
+
+    fn sync_dir(&mut self, _: &Path) -> io::Result<()> {
+        self.whole()
+    }
+}
+
+/// Runs a session on a faulty disk; returns what was sent and how far a flush
+/// had reported success, and whether it was finished.
+fn session(
+    disk: &Faulty,
+    paths: &Paths,
+    recipients: &Recipients,
+    retry: bool,
+) -> (Vec<u8>, usize, bool) {
+    let (mut sent, mut saved) = (Vec::new(), 0);
+    let live = Live::create_on(Box::new(disk.clone()), paths.clone(), &header(), recipients, SYNC);
+    let Ok(mut live) = live else { return (sent, 0, false) };
+    for i in 0..14 {
+        let bytes = noise(60_000, i + 3);
+        // Valid UTF-8, so that no event is long.
+        let text: Vec<u8> = bytes.iter().map(|b| b'!' + b % 90).collect();
+        sent.extend_from_slice(&text);
+        let mut ok = live.output(i * 100_000, &text).is_ok();
+        if i % 2 == 0 {
+            ok = live.flush(i * 100_000).is_ok();
+            if !ok && retry {
+                ok = live.flush(i * 100_000).is_ok() || live.flush(i * 100_000).is_ok();
+            }
+            if ok {
+                saved = sent.len();
+            }
+        }
+        if !ok && !retry {
+            return (sent, saved, false);
+        }
+    }
+    let finished = live.finish(2_000_000, Some("0")).is_ok()
+        || (retry && (live.finish(0, None).is_ok() || live.finish(0, None).is_ok()));
+    (sent, saved, finished)
+}
+
+#[test]
+fn every_call_fails_in_turn_and_nothing_that_was_saved_is_lost() {
+    let (recipients, identities) = keys();
+    let counting = |fault, fail_at, fails| {
+        Faulty(Arc::new(Mutex::new(Plan { calls: 0, fail_at, fails, fault })))
+    };
+    let total = {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = counting(Fault::Kill, usize::MAX, 0);
+        assert!(session(&disk, &Paths::at(&dir.path().join("x")), &recipients, false).2);
+        disk.0.lock().unwrap().calls
+    };
+    assert!(total > 30, "{total}");
+    let (enospc, eio, eintr) = (28, 5, 4);
+    let faults = [
+        (Fault::Errno(enospc), 1, true),
+        (Fault::Errno(enospc), 2, true),
+        (Fault::Errno(eio), 1, false),
+        (Fault::Errno(eintr), 3, false),
+        (Fault::Short, 2, false),
+        (Fault::ShortThen(enospc), 2, true),
+        (Fault::Kill, 0, false),
+    ];
+    for (fault, fails, retry) in faults {
+        for at in 0..total {
+            let dir = tempfile::tempdir().unwrap();
+            let paths = Paths::at(&dir.path().join("x"));
+            let disk = counting(fault, at, fails);
+            let (sent, saved, finished) = session(&disk, &paths, &recipients, retry);
+            let context = format!("{fault:?} at {at}, {fails} times, retry {retry}");
+            if matches!(fault, Fault::Short) || fault == Fault::Errno(eintr) {
+                assert!(finished, "{context}");
+            }
+            if finished {
+                let got = read(&paths.finished(), &identities);
+                assert_eq!(got.output, sent, "{context}");
+                assert_eq!(got.state, State::Finished, "{context}");
+                continue;
+            }
+            if sent.is_empty() {
+                // It could not be begun: nothing may be left, unless removing
+                // failed as well.
+                let left = std::fs::read_dir(dir.path()).unwrap().count();
+                assert!(left == 0 || fault == Fault::Kill || fails > 1, "{context}");
+                continue;
+            }
+            let got = read(&paths.finished(), &identities);
+            assert!(sent.starts_with(&got.output), "{context}");
+            assert!(got.output.len() >= saved, "{context}: {} < {saved}", got.output.len());
+        }
+    }
+}
+
+/// Everything in a directory, as bytes.
+fn snapshot(paths: &Paths) -> (Vec<u8>, Vec<(std::path::PathBuf, Vec<u8>)>) {
+    let journals = journal_paths(paths).unwrap();
+    let journals = journals.into_iter().map(|p| (p.clone(), std::fs::read(p).unwrap())).collect();
+    (std::fs::read(paths.part()).unwrap(), journals)
+}
+
+#[test]
+fn torn_or_damaged_anywhere_gives_a_prefix_or_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recipients, identities) = keys();
+    let paths = Paths::at(&dir.path().join("x"));
+    let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
+    let mut sent = Vec::new();
+    for i in 0..40_u64 {
+        let text: Vec<u8> = noise(50, i + 1).iter().map(|b| b'!' + b % 90).collect();
+        live.output(i * 1000, &text).unwrap();
+        sent.extend(text);
+        if i % 8 == 7 {
+            live.flush(i * 1000).unwrap();
+        }
+    }
+    drop(live);
+    let (part, journals) = snapshot(&paths);
+    let (journal, bytes) = &journals[0];
+    let attempt = || -> Option<Vec<u8>> {
+        let mut recording = open(&paths.part(), &identities).ok()?;
+        let mut out = Vec::new();
+        while let Ok(Some(event)) = recording.next_event() {
+            if let Data::Output(bytes) = event.data {
+                out.extend(bytes);
+            }
+        }
+        let _ = recording.remarks();
+        Some(out)
+    };
+    let mut longest = 0;
+    for cut in 0..=bytes.len() {
+        std::fs::write(journal, &bytes[..cut]).unwrap();
+        let out = attempt().unwrap_or_default();
+        assert!(sent.starts_with(&out) && out.len() >= longest, "cut at {cut}");
+        longest = out.len();
+    }
+    assert_eq!(longest, sent.len());
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x41;
+        std::fs::write(journal, &changed).unwrap();
+        assert!(sent.starts_with(&attempt().unwrap_or_default()), "journal, byte {at}");
+    }
+    std::fs::write(journal, bytes).unwrap();
+    for at in 0..part.len() {
+        std::fs::write(paths.part(), &part[..at]).unwrap();
+        assert!(sent.starts_with(&attempt().unwrap_or_default()), "part cut at {at}");
+        let mut changed = part.clone();
+        changed[at] ^= 0x41;
+        std::fs::write(paths.part(), &changed).unwrap();
+        assert!(sent.starts_with(&attempt().unwrap_or_default()), "part, byte {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_split_anywhere_come_back(
+        pieces in prop::collection::vec(
+            (0..3_000_000_u64, prop::collection::vec(any::<u8>(), 0..300), 0..5_u8), 0..40),
+        finish in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (recipients, identities) = keys();
+        let paths = Paths::at(&dir.path().join("x"));
+        let mut live =
+            Live::create(paths.clone(), &header(), &recipients, Options { sync: false }).unwrap();
+        let (mut now, mut sent, mut typed, mut sizes) = (0, Vec::new(), Vec::new(), Vec::new());
+        for (wait, bytes, what) in &pieces {
+            now += wait;
+            if live.due().is_some_and(|due| due <= now) {
+                live.flush(now).unwrap();
+            }
+            match what {
+                0 => {
+                    live.input(now, bytes).unwrap();
+                    typed.extend_from_slice(bytes);
+                }
+                1 => {
+                    let size = TermSize::clamped(bytes.len() as u64, u64::from(*wait as u16));
+                    live.resize(now, size).unwrap();
+                    sizes.push(size);
+                }
+                _ => {
+                    live.output(now, bytes).unwrap();
+                    sent.extend_from_slice(bytes);
+                }
+            }
+        }
+        if finish {
+            live.finish(now, Some("0")).unwrap();
+        } else {
+            live.flush(now).unwrap();
+            drop(live);
+        }
+        let got = read(&paths.finished(), &identities);
+        prop_assert_eq!(&got.output, &sent);
+        let mut got_typed = Vec::new();
+        let mut got_sizes = Vec::new();
+        for event in got.events {
+            match event.data {
+                Data::Input(bytes) => got_typed.extend(bytes),
+                Data::Resize(size) => got_sizes.push(size),
+                _ => {}
+            }
+        }
+        prop_assert_eq!(got_typed, typed);
+        prop_assert_eq!(got_sizes, sizes);
+    }
+}

@@ -1,0 +1,216 @@
+//! The text of a recording that is not finished: its part, then its journals.
+//!
+//! Knows nothing of events. Its invariant: what it gives is a prefix of the
+//! text that was recorded, exactly, whatever the moment the writer stopped at;
+//! where something is missing in the middle it ends there.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::FlockOperation;
+
+use super::{Error, Paths, Result};
+use crate::format::cipher::{ChunkReader, FileKey, Head, Identities};
+use crate::format::frames::FrameReader;
+use crate::format::journal;
+
+/// How many journals are held open at once: a recording has one to three, or,
+/// after hours of little output, some hundred.
+const OPEN_MAX: usize = 256;
+
+/// What was noticed while reading, one sentence each.
+pub(super) type Remarks = Rc<RefCell<Vec<String>>>;
+
+/// The part and journals of a recording, opened.
+pub(super) struct Unfinished {
+    /// Whether its writer still has it.
+    pub(super) live: bool,
+    part: File,
+    path: PathBuf,
+    journals: Vec<JournalFile>,
+}
+
+struct JournalFile {
+    number: u64,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Unfinished {
+    /// Opens the files; the journals first, because while the writer runs text
+    /// moves from them to the part, never back.
+    pub(super) fn open(paths: &Paths) -> Result<Self> {
+        let path = paths.part();
+        let mut journals = journals(paths)?;
+        let skip = journals.len().saturating_sub(OPEN_MAX);
+        for journal in journals.iter_mut().skip(skip) {
+            journal.file = File::open(&journal.path).ok();
+        }
+        let part = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        let live = is_locked(&part);
+        Ok(Self { live, part, path, journals })
+    }
+
+    /// The text.
+    pub(super) fn text(self, identities: &Identities, remarks: Remarks) -> Result<Text> {
+        let mut part = BufReader::with_capacity(1 << 16, self.part);
+        let failed = |source| Error::Cipher { path: super::error::shown(&self.path), source };
+        let head = Head::read(&mut part).map_err(failed)?;
+        let key = head.unwrap(identities).map_err(failed)?;
+        let frames = FrameReader::new(head.reader(&key, part)).map_err(Error::Compress)?;
+        Ok(Text {
+            frames: Some(frames),
+            key,
+            journals: self.journals.into_iter(),
+            journal: None,
+            record: Vec::new(),
+            at: 0,
+            given: 0,
+            remarks,
+        })
+    }
+}
+
+/// The journals of a recording, in the order of their frames.
+fn journals(paths: &Paths) -> Result<Vec<JournalFile>> {
+    let dir = paths.dir();
+    let entries = std::fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))?;
+    let mut journals: Vec<JournalFile> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let number = paths.journal_number(&entry.file_name())?;
+            Some(JournalFile { number, path: entry.path(), file: None })
+        })
+        .collect();
+    journals.sort_by_key(|journal| journal.number);
+    Ok(journals)
+}
+
+/// The paths of a recording's journals, in the order of their frames.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn journal_paths(paths: &Paths) -> Result<Vec<PathBuf>> {
+    Ok(journals(paths)?.into_iter().map(|journal| journal.path).collect())
+}
+
+/// Whether a writer has the part open. `false` too where the file system has
+/// no locks.
+#[must_use]
+pub fn is_live(part: &Path) -> bool {
+    File::open(part).is_ok_and(|file| is_locked(&file))
+}
+
+fn is_locked(part: &File) -> bool {
+    // A shared lock, for a moment: two readers do not meet in it, and a writer
+    // that is just starting waits for it.
+    match rustix::fs::flock(part, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => {
+            let _ = rustix::fs::flock(part, FlockOperation::Unlock);
+            false
+        }
+        Err(error) => error == rustix::io::Errno::WOULDBLOCK,
+    }
+}
+
+/// Reads the text.
+pub(super) struct Text {
+    frames: Option<FrameReader<ChunkReader<BufReader<File>>>>,
+    key: FileKey,
+    journals: std::vec::IntoIter<JournalFile>,
+    journal: Option<BufReader<File>>,
+    /// The text of the record being given, from `at` on.
+    record: Vec<u8>,
+    at: usize,
+    /// Bytes of the recording's text given so far.
+    given: u64,
+    remarks: Remarks,
+}
+
+impl Text {
+    fn remark(&self, text: String) {
+        self.remarks.borrow_mut().push(text);
+    }
+
+    /// Finds the record with the next byte of text; `false` when there is
+    /// none.
+    fn next_record(&mut self) -> io::Result<bool> {
+        loop {
+            let Some(journal) = &mut self.journal else {
+                let Some(next) = self.journals.next() else { return Ok(false) };
+                let file = next.file.map_or_else(|| File::open(&next.path), Ok);
+                match file {
+                    Ok(file) => self.journal = Some(BufReader::new(file)),
+                    // Its frame has become safe since the directory was read.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+                continue;
+            };
+            let record = journal::read_raw(journal)?.map(|raw| journal::open(&self.key, &raw));
+            match record {
+                Some(Some(record)) => {
+                    let Some(skip) = self.given.checked_sub(record.offset) else {
+                        self.remark(format!(
+                            "{} bytes of text are missing before the journal's next record; the \
+                             recording is given up to there",
+                            record.offset - self.given
+                        ));
+                        return Ok(false);
+                    };
+                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                    if skip < record.text.len() {
+                        self.record = record.text;
+                        self.at = skip;
+                        return Ok(true);
+                    }
+                }
+                Some(None) => {
+                    self.remark(
+                        "a record of the journal does not authenticate; the recording is given up \
+                         to there"
+                            .to_owned(),
+                    );
+                    self.journal = None;
+                }
+                None => self.journal = None,
+            }
+        }
+    }
+}
+
+impl Read for Text {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        if let Some(frames) = &mut self.frames {
+            match frames.read(out) {
+                Ok(0) => {}
+                Ok(count) => {
+                    self.given += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.remark(format!("the part is damaged: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+            self.frames = None;
+        }
+        if self.at >= self.record.len() && !self.next_record()? {
+            return Ok(0);
+        }
+        let rest = self.record.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(out.len());
+        if let (Some(to), Some(from)) = (out.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.at += count;
+        self.given += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,280 @@
+//! Opens a recording in whatever state it is, ours or another recorder's.
+//!
+//! Knows nothing of stores and players. Its invariant: what is whole is given,
+//! and what is missing is said, once, at the end.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::error::shown;
+use super::interrupted::{Remarks, Unfinished};
+use super::{Error, Paths, Result};
+use crate::event::{Event, Header, Micros};
+use crate::format::asciicast::{self, Reader};
+use crate::format::cipher::{self, ChunkReader, Identities};
+use crate::format::detect::{Layer, Stream, open_stream};
+
+/// What state a recording's files are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Whole.
+    Finished,
+    /// Being made now.
+    Live,
+    /// Its writer was stopped before the end.
+    Interrupted,
+    /// Made by another recorder, or brought into another form since.
+    Foreign,
+}
+
+impl State {
+    /// The state's name, as in a manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Live => "live",
+            Self::Interrupted => "interrupted",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// A recording that is being read.
+pub struct Recording {
+    reader: Reader<Stream>,
+    state: State,
+    layers: Vec<Layer>,
+    remarks: Remarks,
+    passed_over: u64,
+    first_passed_over: Option<String>,
+    last: Micros,
+    name: String,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("name", &self.name).field("state", &self.state).finish()
+    }
+}
+
+/// Opens the recording at `path`: a finished one, a `.part` (or the name that
+/// it would get), or any other recorder's asciicast, plain or packed.
+///
+/// # Errors
+/// When it cannot be read, is no recording, or no identity opens it.
+pub fn open(path: &Path, identities: &Identities) -> Result<Recording> {
+    let named_part = path.to_str().and_then(|path| path.strip_suffix(".part")).map(Path::new);
+    let finished = named_part.unwrap_or(path);
+    let whole = |complaint: &Path| {
+        let file = File::open(finished).map_err(|error| Error::io("open", complaint, error))?;
+        if file.metadata().is_ok_and(|data| data.is_dir()) {
+            return Err(Error::io("open", finished, io::ErrorKind::IsADirectory.into()));
+        }
+        let stream = Box::new(BufReader::with_capacity(1 << 16, file));
+        open_stream_named(&shown(finished), stream, identities)
+    };
+    if named_part.is_none() && finished.exists() {
+        return whole(path);
+    }
+    match open_unfinished(&Paths::at(finished), identities) {
+        // Neither is there, or it has been finished in between. The name that
+        // was given is the one to complain of.
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => whole(path),
+        result => result,
+    }
+}
+
+/// Opens a recording that comes as a stream: standard input. `name` is for
+/// messages.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_input(name: &str, input: Stream, identities: &Identities) -> Result<Recording> {
+    open_stream_named(name, input, identities)
+}
+
+fn open_stream_named(name: &str, input: Stream, identities: &Identities) -> Result<Recording> {
+    let remarks = Remarks::default();
+    let opened = open_stream(input, |stream| {
+        let payload = cipher::decrypt(stream, identities).map_err(Failed::Cipher)?;
+        let payload = Payload { payload, remarks: Rc::clone(&remarks), ended: false };
+        Ok::<Box<dyn Read>, Failed>(Box::new(payload))
+    })
+    .map_err(|failed| failed.named(name))?;
+    let ours = opened.reader.header().hrec.is_some()
+        && opened.layers == [Layer::Age, Layer::Zstd]
+        && opened.reader.version() == asciicast::Version::V3;
+    let state = if ours { State::Finished } else { State::Foreign };
+    Ok(Recording::new(opened.reader, state, opened.layers, remarks, name.to_owned()))
+}
+
+fn open_unfinished(paths: &Paths, identities: &Identities) -> Result<Recording> {
+    let name = shown(&paths.part());
+    let unfinished = Unfinished::open(paths)?;
+    let state = if unfinished.live { State::Live } else { State::Interrupted };
+    let remarks = Remarks::default();
+    let text = unfinished.text(identities, Rc::clone(&remarks))?;
+    let stream: Stream = Box::new(BufReader::with_capacity(1 << 16, text));
+    let reader = Reader::new(stream).map_err(|error| {
+        // A part and journal that hold nothing yet, or nothing any more.
+        Failed::Format(crate::format::Error::Asciicast(error)).named(&name)
+    })?;
+    Ok(Recording::new(reader, state, vec![Layer::Age, Layer::Zstd], remarks, name))
+}
+
+impl Recording {
+    fn new(
+        reader: Reader<Stream>,
+        state: State,
+        layers: Vec<Layer>,
+        remarks: Remarks,
+        name: String,
+    ) -> Self {
+        Self {
+            reader,
+            state,
+            layers,
+            remarks,
+            passed_over: 0,
+            first_passed_over: None,
+            last: 0,
+            name,
+        }
+    }
+
+    /// What the recording says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        self.reader.header()
+    }
+
+    /// The state of its files.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The version of asciicast it is in.
+    #[must_use]
+    pub fn version(&self) -> asciicast::Version {
+        self.reader.version()
+    }
+
+    /// The containers around the text, the outermost first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The next event; `None` at the end. A line that is no event is passed
+    /// over, and said in [`Recording::remarks`].
+    ///
+    /// # Errors
+    /// When reading fails, or what is read was changed.
+    pub fn next_event(&mut self) -> Result<Option<Event>> {
+        loop {
+            match self.reader.next_event() {
+                Ok(event) => {
+                    self.last = event.as_ref().map_or(self.last, |event| event.time);
+                    return Ok(event);
+                }
+                Err(error @ asciicast::Error::Malformed { .. }) => {
+                    self.passed_over += 1;
+                    self.first_passed_over.get_or_insert_with(|| error.to_string());
+                }
+                Err(error) => {
+                    let error = crate::format::Error::Asciicast(error);
+                    return Err(Failed::Format(error).named(&self.name));
+                }
+            }
+        }
+    }
+
+    /// Whether something in the middle was passed over.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.passed_over > 0
+    }
+
+    /// After the end: what there is to say of how it ended and of what is
+    /// missing, a sentence each. Empty for a whole recording.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if let Some(first) = &self.first_passed_over {
+            remarks.push(match self.passed_over {
+                1 => format!("{first}; it was passed over"),
+                n => format!("{first}; it and {} more were passed over", n - 1),
+            });
+        }
+        remarks.extend(self.remarks.borrow().iter().cloned());
+        let at = clock(self.last);
+        match self.state {
+            State::Interrupted => remarks.push(format!(
+                "the recording was interrupted: it holds everything up to {at}, and what came \
+                 after was not saved"
+            )),
+            State::Live => {
+                remarks.push(format!("the recording is still being made; it is at {at} now"));
+            }
+            State::Finished | State::Foreign => {
+                remarks.extend(self.reader.torn().map(str::to_owned));
+            }
+        }
+        remarks
+    }
+}
+
+/// `1:02:03.456`
+fn clock(time: Micros) -> String {
+    let ms = time / 1000;
+    let (h, m, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{h}:{m:02}:{s:02}.{:03}", ms % 1000)
+}
+
+/// A payload that says when it was torn.
+struct Payload<R> {
+    payload: ChunkReader<R>,
+    remarks: Remarks,
+    ended: bool,
+}
+
+impl<R: Read> Read for Payload<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.payload.read(out)?;
+        if count == 0 && !out.is_empty() && !self.ended {
+            self.ended = true;
+            if self.payload.torn() {
+                self.remarks
+                    .borrow_mut()
+                    .push("the file is cut short: its end is missing, or was changed".to_owned());
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// An error that does not know its file yet.
+enum Failed {
+    Cipher(cipher::Error),
+    Format(crate::format::Error),
+}
+
+impl From<crate::format::Error> for Failed {
+    fn from(error: crate::format::Error) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl Failed {
+    fn named(self, name: &str) -> Error {
+        let path = name.to_owned();
+        match self {
+            Self::Cipher(source) => Error::Cipher { path, source },
+            Self::Format(source) => Error::Format { path, source },
+        }
+    }
+}
