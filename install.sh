@@ -75,8 +75,10 @@ if ! command -v cargo >/dev/null 2>&1; then
     PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
     export PATH
 fi
-command -v cargo >/dev/null 2>&1 && command -v rustc >/dev/null 2>&1 ||
-    fail "building hrec needs Rust $oldest_rust or later, and cargo or rustc is not there: install it from https://rustup.rs"
+for tool in cargo rustc; do
+    command -v "$tool" >/dev/null 2>&1 ||
+        fail "building hrec needs Rust $oldest_rust or later, and $tool is not there: install it from https://rustup.rs"
+done
 found=$(rustc --version 2>&1) ||
     fail "building hrec needs Rust $oldest_rust or later, and rustc does not run: $found"
 version=$(printf '%s\n' "$found" | sed -n 's/^rustc \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1 \2/p')
@@ -118,9 +120,11 @@ put 644 "$work/zsh" "$zsh_completion"
 put 644 "$work/fish" "$fish_completion"
 
 # The proof, in a home of its own: your store and keys are not touched.
+# util-linux's script gives the session a terminal where we have none.
 mkdir "$work/home"
-proof() {
-    env -u XDG_CONFIG_HOME -u XDG_DATA_HOME HOME="$work/home" TERM=xterm "$hrec" "$@" </dev/null 2>>"$work/log"
+file=$work/proof.cast.zst.age
+in_home() {
+    env -u XDG_CONFIG_HOME -u XDG_DATA_HOME HOME="$work/home" TERM=xterm "$@" </dev/null 2>>"$work/log"
 }
 unproven() {
     sed 's/^/  /' "$work/log" >&2
@@ -131,12 +135,21 @@ unproven() {
 }
 : >"$work/log"
 word=hrec-proof-$$
+cat >"$work/session" <<'END'
+exec "$HREC" rec -o "$FILE" -- sh -c 'printf "%s\\n" "$0"; exit 7' "$WORD"
+END
+export HREC="$hrec" FILE="$file" WORD="$word" SESSION="$work/session"
 status=0
-proof rec -o "$work/proof.cast.zst.age" -- sh -c "printf '%s\\n' $word; exit 7" >"$work/shown" || status=$?
+# shellcheck disable=SC2016  # for the shell that script starts
+if script --version 2>/dev/null | grep -q util-linux; then
+    in_home script -qec 'exec sh "$SESSION"' /dev/null >"$work/shown" || status=$?
+else
+    in_home sh "$work/session" >"$work/shown" || status=$?
+fi
 [ "$status" -eq 7 ] || unproven "recording a session failed: its program ended with 7, hrec with $status"
-proof play --plain "$work/proof.cast.zst.age" >"$work/replayed" || unproven "replaying a recording failed"
+in_home "$hrec" play --plain "$file" >"$work/replayed" || unproven "replaying a recording failed"
 grep -q "$word" "$work/replayed" || unproven "the replay does not show what was recorded"
-if grep -q "$word" "$work/proof.cast.zst.age"; then
+if grep -q "$word" "$file"; then
     unproven "the recording is not encrypted"
 fi
 
