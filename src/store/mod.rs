@@ -1,1 +1,8 @@
-//! TO WRITE
+//! Where recordings are.
+//!
+//! Knows names and directories, and nothing of what is in a recording. Its
+//! invariant: it never trusts a name that it finds, and removes nothing.
+
+pub mod local;
+
+pub use local::{Entry, Error, Local, Located};
