@@ -19,6 +19,7 @@ mod cat;
 mod completions;
 mod doctor;
 mod keygen;
+mod play;
 mod rec;
 mod source;
 
@@ -48,7 +49,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
         Verb::Rec(args) => with(&rec_flags(args), |config| rec::run(args, config)),
         Verb::Program(words) => short_form(words),
-        Verb::Play(args) => with(&play_flags(args), |_config| not_built(args)),
+        Verb::Play(args) => with(&play_flags(args), |config| play::run(args, config)),
         Verb::Ls(args) => with(&[], |_config| not_built(args)),
         Verb::Info(args) => with(&[], |_config| not_built(args)),
         Verb::Cat(args) => with(&[], |config| cat::run(args, config)),

@@ -1,1 +1,65 @@
-//! TO WRITE
+//! Showing a recording to a person.
+//!
+//! Refuses to know where recordings come from. The invariant: a replay works
+//! on a [`Viewer`], so that it runs the same on a real terminal and in a test.
+
+pub mod plain;
+mod terminal;
+
+use std::io;
+
+use crate::event::{Micros, TermSize};
+
+pub use terminal::Terminal;
+
+/// What a replay is shown on, and the clock it is shown by.
+pub trait Viewer {
+    /// The window's size.
+    fn size(&self) -> TermSize;
+
+    /// Microseconds since the replay began, without the time it was suspended.
+    fn now(&self) -> Micros;
+
+    /// Waits until `until`, or until something else happens. Looks whether
+    /// something has even when `until` is past.
+    ///
+    /// # Errors
+    /// When waiting itself fails.
+    fn wait(&mut self, until: Micros) -> io::Result<Wake>;
+
+    /// Writes bytes that make up a picture.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn show(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Gives the terminal back; what is shown after this stays on it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    fn leave(&mut self) -> io::Result<()>;
+}
+
+/// Why a [`Viewer`] stopped waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// It is time.
+    Due,
+    /// The window may show anything: its size changed, or somebody else had it.
+    Repaint,
+    /// The person has seen enough.
+    Quit,
+    /// A signal asks the process to end.
+    Signal(i32),
+}
+
+/// How a replay ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With the recording.
+    Whole,
+    /// Before its end, by the person's wish.
+    Quit,
+    /// By this signal, of which the process should now die.
+    Signal(i32),
+}
