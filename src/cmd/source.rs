@@ -1,29 +1,21 @@
-//! The recording that a verb was asked for, as events, with what there is to
-//! say about it at the end.
+//! The recording that a verb was asked for, as an iterator of events.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::BufReader;
+use std::ops::Deref;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::cli;
 use crate::config::{self, Config};
-use crate::event::{Event, Header};
-use crate::format::asciicast::{self, Reader};
+use crate::event::Event;
 use crate::format::cipher::Identities;
-use crate::format::detect::{self, Stream, open_stream};
+use crate::recording::{self, Recording};
 use crate::screen::safe_text;
 
 /// A recording that is being read.
-///
-/// A line in its middle that is no event is passed over and counted: what is
-/// whole on either side of it is still wanted.
-pub(crate) struct Source {
-    reader: Reader<Stream>,
-    damaged: u64,
-    first_damage: Option<String>,
-}
+pub(crate) struct Source(Recording);
 
 impl Source {
     /// Opens the recording that `rec` names, with the identities in these
@@ -35,41 +27,19 @@ impl Source {
             let contents = std::fs::read(&path).with_context(|| format!("cannot read {name}"))?;
             identities.add_file(&name, &contents)?;
         }
-        let shown = safe_text(&rec.to_string_lossy()).into_owned();
-        let stream: Stream = if rec == "-" {
-            Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()))
-        } else {
-            let file = File::open(rec).with_context(|| format!("cannot open {shown}"))?;
-            Box::new(BufReader::with_capacity(1 << 16, file))
-        };
-        let opened = open_stream(stream, |stream| {
-            detect::decrypt(stream, &identities).map_err(crate::format::Error::from)
-        })
-        .with_context(|| format!("cannot open {shown}"))?;
-        Ok(Self { reader: opened.reader, damaged: 0, first_damage: None })
-    }
-
-    /// What the recording says of itself.
-    pub(crate) fn header(&self) -> &Header {
-        self.reader.header()
-    }
-
-    /// Whether lines were passed over.
-    pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged > 0
-    }
-
-    /// After the end: what is missing, one sentence each.
-    pub(crate) fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if let Some(first) = &self.first_damage {
-            remarks.push(match self.damaged {
-                1 => format!("{first}; it was passed over"),
-                n => format!("{first}; it and {} more were passed over", n - 1),
-            });
+        if rec == "-" {
+            let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
+            return Ok(Self(recording::open_input("standard input", input, &identities)?));
         }
-        remarks.extend(self.reader.torn().map(str::to_owned));
-        remarks
+        Ok(Self(recording::open(Path::new(rec), &identities)?))
+    }
+}
+
+impl Deref for Source {
+    type Target = Recording;
+
+    fn deref(&self) -> &Recording {
+        &self.0
     }
 }
 
@@ -77,16 +47,6 @@ impl Iterator for Source {
     type Item = Result<Event>;
 
     fn next(&mut self) -> Option<Result<Event>> {
-        loop {
-            return match self.reader.next_event() {
-                Ok(event) => event.map(Ok),
-                Err(error @ asciicast::Error::Malformed { .. }) => {
-                    self.damaged += 1;
-                    self.first_damage.get_or_insert_with(|| error.to_string());
-                    continue;
-                }
-                Err(error) => Some(Err(error.into())),
-            };
-        }
+        self.0.next_event().map_err(anyhow::Error::from).transpose()
     }
 }

@@ -7,7 +7,6 @@
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::asciicast::Reader;
-use super::cipher;
 
 /// How many containers may be nested. Real files have two (age, zstd); each
 /// costs buffers, and a file that nests itself must end somewhere.
@@ -107,31 +106,6 @@ pub fn open_stream<E: From<super::Error>>(
     }
 }
 
-/// The plaintext of a binary age file, for [`open_stream`]. One that is cut
-/// short ends with an error of kind `UnexpectedEof`, as gzip and zstd do.
-///
-/// # Errors
-/// When no identity opens it, or its head is damaged.
-pub fn decrypt(
-    stream: Stream,
-    identities: &cipher::Identities,
-) -> Result<Box<dyn Read>, cipher::Error> {
-    Ok(Box::new(Payload(cipher::decrypt(stream, identities)?)))
-}
-
-struct Payload(cipher::ChunkReader<Stream>);
-
-impl Read for Payload {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buf)? {
-            0 if !buf.is_empty() && self.0.torn() => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the encrypted file is cut short"))
-            }
-            count => Ok(count),
-        }
-    }
-}
-
 fn buffered(reader: impl Read + 'static) -> Stream {
     Box::new(BufReader::with_capacity(1 << 16, reader))
 }
@@ -156,7 +130,7 @@ fn look(mut stream: Stream) -> io::Result<(Option<Layer>, Stream)> {
 mod tests {
     use super::*;
     use crate::event::{Data, Event};
-    use crate::format::Error;
+    use crate::format::{Error, cipher};
     use std::io::Write;
 
     const CAST: &[u8] = b"{\"version\":3,\"term\":{\"cols\":80,\"rows\":24}}\n[1,\"o\",\"a\"]\n";
@@ -200,7 +174,7 @@ mod tests {
         let mut identities = cipher::Identities::new();
         identities.add_file("key", key().to_string().expose_secret().as_bytes()).unwrap();
         open_stream(Box::new(BufReader::new(Slow(Cursor::new(bytes)))), |stream| {
-            Ok(decrypt(stream, &identities)?)
+            Ok::<Box<dyn Read>, Error>(Box::new(cipher::decrypt(stream, &identities).unwrap()))
         })
     }
 
@@ -244,7 +218,7 @@ mod tests {
         let events: String =
             (0..2000).map(|n| format!("[0.001,\"o\",\"line {n}\\r\\n\"]\n")).collect();
         let cast = [CAST, events.as_bytes()].concat();
-        for (name, bytes) in [("gzip", gzip(&cast)), ("zstd", zstd(&cast)), ("age", age(&cast))] {
+        for (name, bytes) in [("gzip", gzip(&cast)), ("zstd", zstd(&cast))] {
             for cut in (1..bytes.len()).step_by(bytes.len() / 50) {
                 // Too short for a header is an error; never a panic.
                 let Ok(mut opened) = open(bytes[..cut].to_vec()) else { continue };

@@ -18,9 +18,6 @@ pub enum Error {
     /// What is inside is no asciicast, or no whole one.
     #[error(transparent)]
     Asciicast(#[from] asciicast::Error),
-    /// An age file does not open.
-    #[error(transparent)]
-    Cipher(#[from] cipher::Error),
     /// More containers than any real recording has.
     #[error("more than {} containers (gzip, zstd, age) inside one another", detect::MAX_LAYERS)]
     TooDeep,
