@@ -51,6 +51,17 @@ impl JournalChain {
     }
 }
 
+/// A file as a manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// Without its directory.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
 /// Where a part stands: `SHA-256(header ‖ first chunks)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartState {

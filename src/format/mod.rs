@@ -10,6 +10,7 @@ pub mod cipher;
 pub mod convert;
 pub mod detect;
 pub mod frames;
+pub mod id;
 pub mod journal;
 
 /// Why a stream could not be opened as a recording.

@@ -6,15 +6,14 @@
 
 mod disk;
 mod error;
-mod id;
 mod interrupted;
 pub mod live;
 mod open;
 mod paths;
 
+pub use crate::format::id::Id;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::Error;
-pub use id::Id;
 pub use interrupted::{is_live, journal_paths};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};

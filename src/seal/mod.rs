@@ -5,6 +5,7 @@
 //! invariant: what is written here is in the clear, so it never holds session
 //! content and never a secret of a command line.
 
+pub mod chain;
 pub mod manifest;
 
 pub use manifest::Manifest;

@@ -16,7 +16,7 @@ use super::error::shown;
 use super::{Disk, Error, Paths, RealDisk, Result};
 use crate::event::{Event, Fact, Header, Micros, TermSize};
 use crate::format::asciicast::{Encoder, utf8_hold};
-use crate::format::chain::ChainState;
+pub use crate::format::chain::{ChainState, FileState};
 use crate::format::cipher::Recipients;
 use crate::format::frames::{LEVEL, LEVEL_FLOOD};
 use store::Store;
@@ -45,17 +45,6 @@ pub struct Options {
     /// Whether what an append wrote is made durable (`fdatasync`) before the
     /// append counts. Without it only the end of the recording is.
     pub sync: bool,
-}
-
-/// A file of a recording, as the manifest lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileState {
-    /// Without its directory.
-    pub name: String,
-    /// In bytes.
-    pub size: u64,
-    /// In hexadecimal.
-    pub sha256: String,
 }
 
 /// What came of a recording.
