@@ -102,7 +102,8 @@ impl Terminal {
             keys if keys.contains(&0x03) => Ok(Some(Wake::Signal(libc::SIGINT))),
             keys if keys.contains(&0x1c) => Ok(Some(Wake::Signal(libc::SIGQUIT))),
             keys if keys.contains(&0x1a) => self.suspend().map(Some),
-            [b'q' | b'Q'] => Ok(Some(Wake::Quit)),
+            // No key that sends a sequence has this letter in it.
+            keys if keys.contains(&b'q') => Ok(Some(Wake::Quit)),
             _ => Ok(None),
         }
     }
