@@ -38,6 +38,14 @@ pub enum Error {
     /// Compression failed: only for want of memory.
     #[error("cannot compress the recording: {0}")]
     Compress(io::Error),
+    /// Only an interrupted recording can be recovered.
+    #[error("{path}: the recording is {what}; there is nothing to recover")]
+    NotInterrupted {
+        /// The file, escaped for a terminal.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// A writer was used after its recording had been finished.
     #[error("{path}: the recording is finished already")]
     Finished {

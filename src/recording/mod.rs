@@ -10,6 +10,7 @@ mod interrupted;
 pub mod live;
 mod open;
 mod paths;
+mod recover;
 
 pub use crate::format::id::Id;
 pub use disk::{Disk, DiskFile, RealDisk};
@@ -17,6 +18,7 @@ pub use error::Error;
 pub use interrupted::{is_live, journal_paths};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
+pub use recover::{Recovered, discard, recover};
 
 /// Of this module's functions.
 pub type Result<T> = std::result::Result<T, Error>;

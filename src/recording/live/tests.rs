@@ -1,3 +1,5 @@
+//! The writer against good and bad disks, and against whatever bytes come.
+
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,262 @@
+//! Makes a finished recording of an interrupted one.
+//!
+//! Knows nothing of manifests. Its invariant: the interrupted form is not
+//! touched until the finished file is on the disk under its name, was read
+//! back, and holds the same text.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::shown;
+use super::interrupted::{Remarks, Unfinished};
+use super::live::FileState;
+use super::{Disk, Error, Paths, RealDisk, Result, journal_paths};
+use crate::format::asciicast::MAX_LINE;
+use crate::format::cipher::{self, FileKey, Head, Identities, Recipients, Sealed};
+use crate::format::frames::{FrameReader, Frames, LEVEL};
+
+/// Text of a frame, as the writer has it.
+const FRAME_TEXT: usize = 1 << 20;
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The finished file.
+    pub file: FileState,
+    /// Bytes of text in it.
+    pub bytes_text: u64,
+    /// What is missing or damaged in the middle, a sentence each. Where there
+    /// is something, the interrupted form holds more than the finished one.
+    pub remarks: Vec<String>,
+}
+
+/// Writes the text of an interrupted recording as a finished one, beside it,
+/// for `recipients`. Part and journals stay: see [`discard`].
+///
+/// # Errors
+/// When the recording is still being made, when no identity opens it, when a
+/// finished one is there already, or when something cannot be read or written;
+/// then no new file is left.
+pub fn recover(
+    paths: &Paths,
+    identities: &Identities,
+    recipients: &Recipients,
+) -> Result<Recovered> {
+    let finished = paths.finished();
+    if finished.symlink_metadata().is_ok() {
+        return Err(Error::NotInterrupted { path: shown(&finished), what: "finished already" });
+    }
+    let unfinished = Unfinished::open(paths)?;
+    if unfinished.live {
+        let path = shown(&paths.part());
+        return Err(Error::NotInterrupted { path, what: "still being made" });
+    }
+    let remarks = Remarks::default();
+    let text = unfinished.text(identities, std::rc::Rc::clone(&remarks))?;
+    let draft = draft(paths);
+    let result = write(&draft, text, recipients)
+        .and_then(|written| {
+            written.check(&draft)?;
+            RealDisk
+                .rename(&draft, &finished)
+                .map_err(|error| Error::io("rename the recording to", &finished, error))?;
+            Ok(written)
+        })
+        .inspect_err(|_| {
+            let _ = std::fs::remove_file(&draft);
+        })?;
+    let dir = paths.dir();
+    RealDisk.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
+    let mut file = result.file;
+    file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let remarks = remarks.borrow().clone();
+    Ok(Recovered { file, bytes_text: result.bytes_text, remarks })
+}
+
+/// Removes the part and the journals of a recording whose finished file is
+/// there.
+///
+/// # Errors
+/// When there is no finished file, or one cannot be removed.
+pub fn discard(paths: &Paths) -> Result<()> {
+    let finished = paths.finished();
+    finished.metadata().map_err(|error| Error::io("find", &finished, error))?;
+    // The journals last: without the part they are nothing, with it a prefix.
+    let mut files = vec![paths.part()];
+    files.extend(journal_paths(paths)?);
+    for path in files {
+        std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+fn draft(paths: &Paths) -> PathBuf {
+    let mut name = paths.stem().to_owned();
+    name.push(format!(".recovering.{:08x}", rand::random::<u32>()));
+    paths.dir().join(name)
+}
+
+struct Written {
+    file: FileState,
+    bytes_text: u64,
+    digest: [u8; 32],
+    head: Vec<u8>,
+    key: FileKey,
+}
+
+fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Written> {
+    let failed = |error| Error::io("write", draft, error);
+    let Sealed { head, key, mut payload } = cipher::encrypt(recipients)
+        .map_err(|source| Error::Cipher { path: shown(draft), source })?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)
+        .map_err(|error| Error::io("create", draft, error))?;
+    let (mut size, mut sealed, mut frame) = (0, head.clone(), Vec::new());
+    let (mut file_digest, mut text_digest) = (Sha256::new(), Sha256::new());
+    let mut put = |sealed: &mut Vec<u8>| -> Result<()> {
+        file.write_all(sealed).map_err(failed)?;
+        file_digest.update(&*sealed);
+        size += sealed.len() as u64;
+        sealed.clear();
+        Ok(())
+    };
+    let mut frames = Frames::new().map_err(Error::Compress)?;
+    let mut text = BufReader::with_capacity(1 << 16, text);
+    let (mut line, mut bytes_text) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let limit = MAX_LINE as u64 + 1;
+        (&mut text)
+            .take(limit)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| Error::io("read what was recorded for", draft, error))?;
+        // A line that is cut short is no event.
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        text_digest.update(&line);
+        bytes_text += line.len() as u64;
+        frames.write(&line, &mut frame).map_err(Error::Compress)?;
+        if frames.open_text() >= FRAME_TEXT {
+            frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+            payload.write(&frame, &mut sealed);
+            frame.clear();
+            put(&mut sealed)?;
+        }
+    }
+    frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+    frames.finish(&mut frame);
+    payload.write(&frame, &mut sealed);
+    payload.finish(&mut sealed);
+    put(&mut sealed)?;
+    file.sync_all().map_err(failed)?;
+    let sha256 = data_encoding::HEXLOWER.encode(&file_digest.finalize());
+    let file = FileState { name: String::new(), size, sha256 };
+    Ok(Written { file, bytes_text, digest: text_digest.finalize().into(), head, key })
+}
+
+impl Written {
+    /// Reads the draft back and compares the text.
+    fn check(&self, draft: &Path) -> Result<()> {
+        let failed = |error| Error::io("read back", draft, error);
+        let mut file = BufReader::new(File::open(draft).map_err(failed)?);
+        let named = |source| Error::Cipher { path: shown(draft), source };
+        let head = Head::read(&mut file).map_err(named)?;
+        let mut text = FrameReader::new(head.reader(&self.key, file)).map_err(failed)?;
+        let mut digest = Sha256::new();
+        std::io::copy(&mut text, &mut digest).map_err(failed)?;
+        let same = head.bytes() == self.head
+            && !text.torn()
+            && !text.get_ref().torn()
+            && <[u8; 32]>::from(digest.finalize()) == self.digest;
+        if same {
+            return Ok(());
+        }
+        let error = std::io::Error::other("it does not hold what was written; check that disk");
+        Err(failed(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Data, Header};
+    use crate::recording::live::{Live, Options};
+    use crate::recording::{State, open};
+    use age::secrecy::ExposeSecret;
+
+    fn keys() -> (Recipients, Identities) {
+        let identity = age::x25519::Identity::generate();
+        let mut recipients = Recipients::new();
+        recipients.add(&identity.to_public().to_string()).unwrap();
+        let mut identities = Identities::new();
+        identities.add_file("key", identity.to_string().expose_secret().as_bytes()).unwrap();
+        (recipients, identities)
+    }
+
+    fn header() -> Header {
+        Header { hrec: Some(serde_json::Map::new()), ..Header::default() }
+    }
+
+    fn output(path: &Path, identities: &Identities) -> (Vec<u8>, State) {
+        let mut recording = open(path, identities).unwrap();
+        let mut out = Vec::new();
+        while let Some(event) = recording.next_event().unwrap() {
+            if let Data::Output(bytes) = event.data {
+                out.extend(bytes);
+            }
+        }
+        assert!(!recording.is_damaged());
+        (out, recording.state())
+    }
+
+    #[test]
+    fn the_finished_file_holds_what_the_interrupted_one_did() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recipients, identities) = keys();
+        let paths = Paths::at(&dir.path().join("x"));
+        let options = Options { sync: false };
+        let mut live = Live::create(paths.clone(), &header(), &recipients, options).unwrap();
+        for i in 0..30_000_u64 {
+            let text = format!("{} {}\r\n", i, i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            live.output(i * 10, text.as_bytes()).unwrap();
+        }
+        live.flush(400_000).unwrap();
+        let error = recover(&paths, &identities, &recipients).unwrap_err().to_string();
+        assert!(error.contains("still being made"), "{error}");
+        drop(live);
+
+        let (before, state) = output(&paths.part(), &identities);
+        assert_eq!(state, State::Interrupted);
+        let others = keys();
+        assert!(recover(&paths, &others.1, &recipients).unwrap_err().no_match());
+        let made = recover(&paths, &identities, &recipients).unwrap();
+        assert_eq!(made.remarks, Vec::<String>::new());
+        assert_eq!(made.file.name, "x");
+        assert_eq!(output(&paths.finished(), &identities), (before, State::Finished));
+        let bytes = std::fs::read(paths.finished()).unwrap();
+        assert_eq!(made.file.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
+
+        assert!(paths.part().exists());
+        assert!(recover(&paths, &identities, &recipients).is_err());
+        discard(&paths).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_removed_where_there_is_no_finished_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recipients, _) = keys();
+        let paths = Paths::at(&dir.path().join("x"));
+        drop(Live::create(paths.clone(), &header(), &recipients, Options { sync: false }).unwrap());
+        assert!(discard(&paths).is_err());
+        assert!(paths.part().exists() && paths.journal(0).exists());
+    }
+}
