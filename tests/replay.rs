@@ -318,3 +318,59 @@ fn what_cannot_be_opened_is_named() {
         assert!(err(&output).contains("cast"), "{}", err(&output));
     }
 }
+
+#[test]
+fn a_recording_in_the_store_by_its_names() {
+    let home = tempfile::tempdir().unwrap();
+    let hrec = |args: &[&str]| {
+        let mut command = Command::new(HREC);
+        command.args(args).env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    assert_eq!(hrec(&["rec", "--", "printf", "one"]).stdout, b"one");
+    assert_eq!(hrec(&["rec", "--", "echo", "two"]).stdout, b"two\n");
+    assert_eq!(hrec(&["cat", "--format", "raw", "-1"]).stdout, b"two\n");
+    assert_eq!(hrec(&["cat", "--format", "raw", "-2"]).stdout, b"one");
+    assert_eq!(hrec(&["cat", "--format", "raw", "printf"]).stdout, b"one");
+    assert_eq!(hrec(&["play", "--speed", "1000", "printf"]).stdout, b"one\n");
+    let none = hrec(&["play", "-3"]);
+    assert_eq!(none.status.code(), Some(125));
+    assert!(err(&none).contains("there is no recording -3"), "{}", err(&none));
+}
+
+/// The passphrase is asked for on the terminal, and not echoed.
+#[test]
+fn an_identity_with_a_passphrase() {
+    use age::secrecy::{ExposeSecret, SecretString};
+    let dir = tempfile::tempdir().unwrap();
+    let key = age::x25519::Identity::generate();
+    let secret = key.to_string();
+    let mut lock = age::scrypt::Recipient::new(SecretString::from("correct höße".to_owned()));
+    lock.set_work_factor(10);
+    let locked = age::encrypt(&lock, secret.expose_secret().as_bytes()).unwrap();
+    let identity = dir.path().join("locked.age");
+    std::fs::write(&identity, locked).unwrap();
+    let text = format!("{HEADER}[0,\"o\",\"opened\"]\n");
+    let cast = dir.path().join("test.cast.age");
+    std::fs::write(&cast, age::encrypt(&key.to_public(), text.as_bytes()).unwrap()).unwrap();
+    let args =
+        ["cat", "--format", "text", "-i", identity.to_str().unwrap(), cast.to_str().unwrap()];
+
+    let typed: [(&str, Option<u32>); 3] =
+        [("correct hößx\u{7f}e\r", Some(0)), ("wrong\r", Some(125)), ("corr\u{3}", Some(125))];
+    for (keys, status) in typed {
+        let mut outer = Outer::run(&args);
+        outer.wait_for("locked.age");
+        outer.master.take_writer().unwrap().write_all(keys.as_bytes()).unwrap();
+        assert_eq!(Some(outer.child.wait().unwrap().exit_code()), status, "{:?}", outer.text());
+        assert!(!outer.is_raw());
+        if status == Some(0) {
+            outer.wait_for("opened");
+        }
+        assert!(!outer.text().contains("corr"), "{:?}", outer.text());
+    }
+    // Without a terminal there is nobody to ask.
+    let mut command = Command::new("setsid");
+    let output = command.arg("--wait").arg(HREC).args(args).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+}

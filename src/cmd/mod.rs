@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
 
+mod ask;
 mod cat;
 mod completions;
 mod doctor;

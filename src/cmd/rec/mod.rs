@@ -3,6 +3,8 @@
 mod keep;
 mod tell;
 
+pub(crate) use keep::ID_VARIABLE;
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
