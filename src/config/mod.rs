@@ -162,12 +162,17 @@ pub struct Dirs {
 
 impl Dirs {
     /// From the environment, as the XDG Base Directory Specification says: a
-    /// variable that is unset, empty or relative counts as not there.
+    /// variable that is unset, empty or relative counts as not there. Without
+    /// HOME (a service, a cleared environment) the account's home is used.
     ///
     /// # Errors
     /// [`Error::NoHome`] when that leaves no place.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_vars(|name| std::env::var_os(name).map(PathBuf::from))
+        Self::from_vars(|name| match std::env::var_os(name) {
+            // Where HOME is not set this asks the user database.
+            None if name == "HOME" => std::env::home_dir(),
+            value => value.map(PathBuf::from),
+        })
     }
 
     /// The same, with the environment as a function.
