@@ -14,6 +14,7 @@ use clap::error::ErrorKind;
 
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
+use crate::screen::safe_text;
 
 mod ask;
 mod cat;
@@ -179,7 +180,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// One line on standard error, and the status.
 fn fail(message: &str, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "hrec: {message}");
+    // Names of files and words of the command line are anybody's text.
+    let _ = writeln!(std::io::stderr().lock(), "hrec: {}", safe_text(message));
     ExitCode::from(code)
 }
 

@@ -3,7 +3,7 @@
 //! Each check only looks; none makes, mends or asks anything.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Check;
 use crate::config::{Bytes, Config, identity, value::Value};
@@ -100,6 +100,11 @@ fn store(config: &Config) -> Vec<Check> {
     let path = config.store();
     let mut checks = Vec::new();
     let there = nearest_existing(&path);
+    if !there.is_dir() {
+        let text =
+            format!("{} is no directory; choose another place with store.path", there.display());
+        return vec![Check::finding("store", text)];
+    }
     if there == path {
         checks.push(match private(&path, 0o022, "700") {
             Some(problem) => Check::finding("store", problem),
@@ -112,7 +117,7 @@ fn store(config: &Config) -> Vec<Check> {
             ),
             None => Check::fine("store", path.display().to_string()),
         });
-    } else if writable(&there) {
+    } else if writable(there) {
         checks.push(Check::note(
             "store",
             format!("{} is not there yet; the first recording makes it", path.display()),
@@ -127,7 +132,7 @@ fn store(config: &Config) -> Vec<Check> {
             ),
         ));
     }
-    checks.push(disk(&there, config.store_min_free.value));
+    checks.push(disk(there, config.store_min_free.value));
     checks
 }
 
@@ -199,9 +204,9 @@ fn writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// The directory itself, or the closest one above it that is there.
-fn nearest_existing(path: &Path) -> PathBuf {
-    path.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/")).to_owned()
+/// The path itself, or the closest one above it that is there, whatever it is.
+pub(super) fn nearest_existing(path: &Path) -> &Path {
+    path.ancestors().find(|p| p.symlink_metadata().is_ok()).unwrap_or(Path::new("/"))
 }
 
 #[cfg(test)]

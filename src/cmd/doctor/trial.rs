@@ -11,6 +11,7 @@ use age::secrecy::ExposeSecret;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Check;
+use super::checks::nearest_existing;
 use crate::config::{Config, identity};
 
 /// Makes the test recording.
@@ -23,8 +24,7 @@ pub(super) fn run(config: &Config) -> Check {
 
 fn record(config: &Config) -> Result<String> {
     let store = config.store();
-    let place = store.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/tmp"));
-    let place = Place::new(place)?;
+    let place = Place::new(nearest_existing(&store))?;
     let file = place.0.join("trial.cast.zst.age");
     let key = Key::of(config, &place)?;
 

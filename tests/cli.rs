@@ -1,0 +1,230 @@
+//! hrec as it is called: statuses, messages, and what passes through untouched.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A home of its own, and a directory of programs that comes first in PATH.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(home.path("bin")).unwrap();
+        home
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    fn program(&self, name: &str, body: &str) {
+        let path = self.path("bin").join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn config(&self, text: &str) {
+        std::fs::create_dir_all(self.path(".config/hrec")).unwrap();
+        std::fs::write(self.path(".config/hrec/config.toml"), text).unwrap();
+    }
+
+    fn hrec(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = self.on(Command::new(env!("CARGO_BIN_EXE_hrec")));
+        command.args(args);
+        command
+    }
+
+    fn on(&self, mut command: Command) -> Command {
+        command.current_dir(self.0.path()).env_clear().env("HOME", self.0.path());
+        command
+            .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[impl AsRef<OsStr>]) -> Output {
+        self.hrec(args).output().unwrap()
+    }
+}
+
+fn err(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+#[test]
+fn a_wrong_call_has_the_status_that_its_caller_can_tell_apart() {
+    let home = Home::new();
+    for (args, status) in [
+        (&["rec", "--frobnicate"][..], 125),
+        (&["rec", "--mode", "lax", "--", "true"], 125),
+        (&["play", "--speed", "0"], 2),
+        (&["cat"], 2),
+        (&["completions", "csh"], 2),
+        (&[], 2),
+        (&["--frobnicate"], 2),
+        (&["frobnicate"], 2),
+        (&["--help"], 0),
+        (&["rec", "--help"], 0),
+        (&["--version"], 0),
+    ] {
+        let out = home.run(args);
+        assert_eq!(out.status.code(), Some(status), "{args:?}: {}", err(&out));
+        assert_eq!(
+            out.stdout.is_empty(),
+            status != 0,
+            "{args:?}: help goes to stdout, a mistake to stderr"
+        );
+    }
+    assert!(
+        !home.path(".config").exists() && !home.path(".local").exists(),
+        "a wrong call makes nothing"
+    );
+}
+
+#[test]
+fn a_broken_configuration_stops_a_recording_and_names_the_line() {
+    let home = Home::new();
+    home.config("\nrecord.mod = \"strict\"\n");
+    let out = home.run(&["rec", "--", "touch", "ran"]);
+    assert_eq!(out.status.code(), Some(125));
+    assert!(
+        err(&out)
+            .contains("config.toml:2: there is no key \"record.mod\"; did you mean record.mode?"),
+        "{}",
+        err(&out)
+    );
+    assert!(!home.path("ran").exists());
+    // The doctor still speaks.
+    let out = home.run(&["doctor"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8(out.stdout).unwrap().contains("did you mean record.mode?"));
+}
+
+#[test]
+fn an_unknown_verb_is_told_what_was_meant() {
+    let home = Home::new();
+    home.program("deploy", ":");
+    for (typed, said) in [
+        ("plya", "there is no command plya; did you mean: hrec play?"),
+        ("kubeclt", "did you mean: hrec kubectl?"),
+        ("deploy", "to record the program: hrec rec -- deploy ..."),
+        ("./bin/deploy", "to record the program: hrec rec -- ./bin/deploy ..."),
+        ("frobnicate", "`hrec --help` lists them"),
+    ] {
+        let out = home.run(&[typed]);
+        assert_eq!(out.status.code(), Some(2), "{typed}");
+        assert!(err(&out).contains(said), "{typed}: {}", err(&out));
+        assert_eq!(err(&out).lines().count(), 1);
+    }
+    let hostile = home.run(&["\u{1b}]0;x\u{7}\u{202e}"]);
+    assert!(
+        !err(&hostile).trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'),
+        "{:?}",
+        err(&hostile)
+    );
+    // A name that is no text at all.
+    let out = home.run(&[OsString::from_vec(b"\xff\xfe".to_vec())]);
+    assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn every_argument_after_a_programs_name_is_its_own() {
+    let home = Home::new();
+    home.program("ssh", "printf '<%s>' \"$@\"; exit 9");
+    let odd = OsString::from_vec(b"caf\xe9".to_vec());
+    let mut args: Vec<OsString> =
+        ["ssh", "-p", "22", "--help", "--", "-o", "", "--version", "rec", "-"]
+            .map(OsString::from)
+            .to_vec();
+    args.push(odd);
+    let out = home.run(&args);
+    assert_eq!(out.status.code(), Some(9), "{}", err(&out));
+    assert_eq!(
+        OsStr::from_bytes(&out.stdout),
+        OsStr::from_bytes(b"<-p><22><--help><--><-o><><--version><rec><-><caf\xe9>")
+    );
+}
+
+#[test]
+fn the_first_recording_makes_a_key_and_says_so_once() {
+    let home = Home::new();
+    // On a terminal: in a pipe, a line of ours would be the program's.
+    let on_terminal = |file: &str| {
+        let hrec = format!("'{}' rec -o {file} -- true", env!("CARGO_BIN_EXE_hrec"));
+        let out =
+            home.on(Command::new("script")).args(["-qec", &hrec, "/dev/null"]).output().unwrap();
+        assert!(out.status.success());
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let first = on_terminal("a.cast.zst.age");
+    assert!(first.contains("made a key") && first.contains(".config/hrec/identity.txt"), "{first}");
+    let key = home.path(".config/hrec/identity.txt");
+    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let second = on_terminal("b.cast.zst.age");
+    assert!(second.contains("b.cast.zst.age") && !second.contains("identity.txt"), "{second}");
+
+    // keygen does not touch it.
+    let before = std::fs::read(&key).unwrap();
+    let out = home.run(&["keygen"]);
+    assert_eq!(out.status.code(), Some(125));
+    assert!(err(&out).contains("never overwritten"), "{}", err(&out));
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+}
+
+#[test]
+fn keygen_prints_the_recipient_that_stock_age_derives() {
+    let home = Home::new();
+    let out = home.run(&["keygen"]);
+    assert!(out.status.success(), "{}", err(&out));
+    let age =
+        Command::new("age-keygen").arg("-y").arg(home.path(".config/hrec/identity.txt")).output();
+    assert_eq!(out.stdout, age.expect("age-keygen is needed").stdout);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let home = Home::new();
+    for args in [&["completions", "bash"][..], &["--help"], &["doctor"]] {
+        // A pipe whose reader is gone before the first byte.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = home.hrec(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{args:?}: {said}");
+        assert!(said.is_empty(), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn the_doctors_trial_leaves_no_trace_and_makes_no_key() {
+    let home = Home::new();
+    let out = home.run(&["doctor", "--json"]);
+    let text = String::from_utf8(out.stdout.clone()).unwrap();
+    assert!(out.status.success(), "{text}{}", err(&out));
+    assert!(text.contains("read them back"), "{text}");
+    let left: Vec<_> =
+        std::fs::read_dir(home.0.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["bin"]);
+
+    // And with the person's own key.
+    assert!(home.run(&["keygen"]).status.success());
+    let out = home.run(&["doctor"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+}
+
+#[test]
+fn the_doctor_finds_a_store_that_cannot_be_written() {
+    let home = Home::new();
+    std::fs::write(home.path("file"), "").unwrap();
+    home.config(&format!("store.path = \"{}\"\n", home.path("file/store").display()));
+    let out = home.run(&["doctor"]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("!!  store")), "{text}");
+}
