@@ -20,9 +20,13 @@ mod ask;
 mod cat;
 mod completions;
 mod doctor;
+mod info;
 mod keygen;
+mod ls;
+mod place;
 mod play;
 mod rec;
+mod recover;
 mod source;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
@@ -52,21 +56,16 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Rec(args) => with(&rec_flags(args), |config| rec::run(args, config)),
         Verb::Program(words) => short_form(words),
         Verb::Play(args) => with(&play_flags(args), |config| play::run(args, config)),
-        Verb::Ls(args) => with(&[], |_config| not_built(args)),
-        Verb::Info(args) => with(&[], |_config| not_built(args)),
+        Verb::Ls(args) => with(&[], |config| ls::run(args, config)),
+        Verb::Info(args) => with(&[], |config| info::run(args, config)),
         Verb::Cat(args) => with(&[], |config| cat::run(args, config)),
-        Verb::Recover(args) => with(&[], |_config| not_built(args)),
+        Verb::Recover(args) => with(&[], |config| recover::run(args, config)),
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // The one verb that must work with a broken configuration.
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),
         // And one that needs none.
         Verb::Completions(args) => completions::run(args),
     }
-}
-
-/// TO REMOVE: each verb replaces its line above.
-fn not_built(_args: &impl std::fmt::Debug) -> Result<ExitCode> {
-    anyhow::bail!("not built yet")
 }
 
 fn with(flags: &[Flag], run: impl FnOnce(&Config) -> Result<ExitCode>) -> Result<ExitCode> {

@@ -3,20 +3,15 @@
 use std::ffi::OsStr;
 use std::io::BufReader;
 use std::ops::Deref;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::ask;
-use super::rec::ID_VARIABLE;
+use super::place::{Place, identities};
 use crate::cli;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::event::Event;
 use crate::format::cipher::Identities;
 use crate::recording::{self, Recording};
-use crate::screen::safe_text;
-use crate::store::{Local, Located};
 
 /// A recording that is being read.
 pub(crate) struct Source(Recording);
@@ -30,30 +25,13 @@ impl Source {
             let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
             return Ok(Self(recording::open_input("standard input", input, &identities)?));
         }
-        Ok(Self(recording::open(&locate(rec, config)?, &identities)?))
+        Self::open_place(&Place::find(rec, config)?, &identities)
     }
-}
 
-/// The file that `rec` names: a path, or a recording in the store; never the
-/// session that this runs in.
-pub(crate) fn locate(rec: &OsStr, config: &Config) -> Result<PathBuf> {
-    let own = std::env::var(ID_VARIABLE).ok();
-    Ok(match Local::new(config.store()).resolve(rec, own.as_deref())? {
-        Located::File(path) => path,
-        // Also for an unfinished one: opening looks for its parts by this name.
-        Located::Stored(entry) => entry.dir.join(entry.id + recording::SUFFIX),
-    })
-}
-
-/// The identities in these files, or the person's own.
-pub(crate) fn identities(identity: &cli::Identity, config: &Config) -> Result<Identities> {
-    let mut identities = Identities::asking(Arc::new(ask::passphrase));
-    for path in config::identity::to_read_with(&identity.files, config) {
-        let name = safe_text(&path.to_string_lossy()).into_owned();
-        let contents = std::fs::read(&path).with_context(|| format!("cannot read {name}"))?;
-        identities.add_file(&name, &contents)?;
+    /// Opens the recording at `place`.
+    pub(crate) fn open_place(place: &Place, identities: &Identities) -> Result<Self> {
+        recording::open(&place.path, identities).map(Self).map_err(|error| place.explain(error))
     }
-    Ok(identities)
 }
 
 impl Deref for Source {

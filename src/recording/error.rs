@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::format::cipher;
+use crate::screen::safe_text;
 
 /// An error of a recording: fact, then remedy.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +77,8 @@ impl Error {
     }
 }
 
-pub(crate) fn shown(path: &Path) -> String {
-    path.to_string_lossy()
-        .chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+pub(super) fn shown(path: &Path) -> String {
+    safe_text(&path.to_string_lossy()).into_owned()
 }
 
 fn remedy(error: &io::Error) -> &'static str {

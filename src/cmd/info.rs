@@ -1,0 +1,178 @@
+//! `hrec info`: what is known of one recording.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::ls::{duration, size};
+use super::place::{Place, identities};
+use super::source::Source;
+use crate::cli;
+use crate::config::Config;
+use crate::event::Header;
+use crate::recording::Recording;
+use crate::screen::safe_text;
+use crate::seal::manifest::{Exit, Manifest, State};
+
+/// Runs the verb.
+///
+/// # Errors
+/// When there is no such recording, or nothing at all is known of it.
+pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
+    let place = Place::find(&args.rec, config)?;
+    let manifest = place.manifest();
+    // Without a key the manifest still tells; without either there is nothing.
+    let opened = identities(&args.identity, config)
+        .and_then(|identities| Source::open_place(&place, &identities));
+    let opened = match opened {
+        Err(error) if manifest.is_none() => return Err(error),
+        opened => opened,
+    };
+    let facts = Facts { place: &place, manifest: manifest.as_ref(), opened: opened.as_deref() };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &facts.json())?;
+        writeln!(out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines = facts.lines();
+    let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in &lines {
+        writeln!(out, "{name:widest$}  {}", safe_text(value))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Facts<'a> {
+    place: &'a Place,
+    manifest: Option<&'a Manifest>,
+    opened: Result<&'a Recording, &'a anyhow::Error>,
+}
+
+impl Facts<'_> {
+    fn state(&self) -> &'static str {
+        match (self.opened.as_ref(), self.place.state(self.manifest)) {
+            (Ok(recording), _) if recording.state() == crate::recording::State::Foreign => {
+                recording.state().as_str()
+            }
+            (_, Some(state)) => state.name(),
+            (Ok(recording), None) => recording.state().as_str(),
+            (Err(_), None) => "missing",
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut json = Map::new();
+        json.insert("path".into(), json!(self.place.path.to_string_lossy()));
+        json.insert("state".into(), json!(self.state()));
+        json.insert("size".into(), json!(self.place.size()));
+        json.insert("manifest".into(), json!(self.manifest));
+        match &self.opened {
+            Ok(recording) => {
+                json.insert("asciicast".into(), json!(recording.version().number()));
+                json.insert("header".into(), header_json(recording.header()));
+            }
+            Err(error) => {
+                json.insert("not_opened".into(), json!(format!("{error:#}")));
+            }
+        }
+        Value::Object(json)
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("path", self.place.path.to_string_lossy().into_owned())];
+        let mut add = |name, value: Option<String>| {
+            lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
+        };
+        add("state", Some(self.state().to_owned()));
+        add("size", Some(size(self.place.size())));
+        if let Some(manifest) = self.manifest {
+            add("id", Some(manifest.id.clone()));
+            add("parent", manifest.parent.clone());
+            add("start", Some(manifest.start.clone()));
+            add("end", manifest.end.clone());
+            add("length", length(manifest));
+            add("program", Some(manifest.program.clone()));
+            add("target", Some(pairs(&manifest.target)));
+            add("identity", Some(claims(&manifest.identity)));
+            add("mode", Some(manifest.mode.clone()));
+            add("input", Some(manifest.input.clone()));
+            add(
+                "exit",
+                manifest.exit.map(|exit| match exit {
+                    Exit::Code(code) => format!("status {code}"),
+                    Exit::Signal(signal) => format!("signal {signal}"),
+                }),
+            );
+            add("ended by", manifest.end_reason.clone());
+            if manifest.state != State::Live {
+                add("output", Some(size(manifest.bytes_out)));
+                add("typed", Some(size(manifest.bytes_in)));
+            }
+            for recipient in &manifest.recipients {
+                add("readable by", Some(recipient.clone()));
+            }
+        }
+        match &self.opened {
+            Ok(recording) => {
+                let header = recording.header();
+                add("format", Some(recording.version().to_string()));
+                add("terminal", Some(header.size.to_string()));
+                add("term", header.term_type.clone());
+                add("title", header.title.clone());
+                add("command", header.command.clone());
+                if self.manifest.is_none() {
+                    let at = header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
+                    add("start", at.map(|at| at.to_string()));
+                }
+            }
+            Err(error) => add("content", Some(format!("not opened: {error:#}"))),
+        }
+        lines
+    }
+}
+
+fn length(manifest: &Manifest) -> Option<String> {
+    let start: jiff::Timestamp = manifest.start.parse().ok()?;
+    let end: jiff::Timestamp = manifest.end.as_ref()?.parse().ok()?;
+    Some(duration(end.duration_since(start).as_secs()))
+}
+
+/// `kind=ssh name=db1`
+fn pairs(members: &Map<String, Value>) -> String {
+    let texts: Vec<String> =
+        members.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+    texts.join(" ")
+}
+
+/// `user=ann (kernel) host=laptop (claimed)`
+fn claims(members: &Map<String, Value>) -> String {
+    let texts: Vec<String> = members
+        .iter()
+        .map(|(name, claim)| match (claim.get("value"), claim.get("trust")) {
+            (Some(value), Some(trust)) => format!("{name}={} ({})", plain(value), plain(trust)),
+            _ => format!("{name}={}", plain(claim)),
+        })
+        .collect();
+    texts.join(" ")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn header_json(header: &Header) -> Value {
+    json!({
+        "cols": header.size.cols(),
+        "rows": header.size.rows(),
+        "term": header.term_type,
+        "timestamp": header.timestamp,
+        "command": header.command,
+        "title": header.title,
+        "env": header.env.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "tags": header.tags,
+        "hrec": header.hrec,
+    })
+}

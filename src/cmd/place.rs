@@ -1,0 +1,124 @@
+//! Where a recording is, and what is known of it without a key.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::ask;
+use super::rec::ID_VARIABLE;
+use crate::cli;
+use crate::config::{self, Config};
+use crate::format::cipher::{self, Identities};
+use crate::recording::{self, Paths, SUFFIX, is_live, journal_paths};
+use crate::screen::safe_text;
+use crate::seal::manifest::{Manifest, State};
+use crate::store::{Entry, Local, Located};
+
+/// Characters of a recipient in a message: an age key whole, an SSH key's type
+/// and beginning.
+const RECIPIENT: usize = 64;
+
+/// The identities in these files, or the person's own.
+pub(crate) fn identities(given: &cli::Identity, config: &Config) -> Result<Identities> {
+    let mut identities = Identities::asking(Arc::new(ask::passphrase));
+    for path in config::identity::to_read_with(&given.files, config) {
+        let name = safe_text(&path.to_string_lossy()).into_owned();
+        let contents = std::fs::read(&path)
+            .with_context(|| format!("cannot read {name}; name another with -i FILE"))?;
+        identities.add_file(&name, &contents)?;
+    }
+    Ok(identities)
+}
+
+/// Where a recording is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// What to open.
+    pub(crate) path: PathBuf,
+    /// All its files.
+    pub(crate) paths: Paths,
+}
+
+impl Place {
+    /// Finds what `rec` names.
+    pub(crate) fn find(rec: &OsStr, config: &Config) -> Result<Self> {
+        let own = std::env::var(ID_VARIABLE).ok();
+        Ok(match Local::new(config.store()).resolve(rec, own.as_deref())? {
+            Located::Stored(entry) => Self::stored(&entry),
+            Located::File(path) => Self::file(&path),
+        })
+    }
+
+    /// The place of a recording in the store.
+    pub(crate) fn stored(entry: &Entry) -> Self {
+        let path = entry.dir.join(format!("{}{SUFFIX}", entry.id));
+        Self { paths: Paths::at(&path), path }
+    }
+
+    /// The place of a file: the recording itself, its part, or its manifest.
+    fn file(path: &Path) -> Self {
+        let text = path.to_str().unwrap_or_default();
+        if let Some(stem) = text.strip_suffix(".manifest.json") {
+            let whole = PathBuf::from(format!("{stem}{SUFFIX}"));
+            let plain = PathBuf::from(stem);
+            let path = if plain.exists() && !whole.exists() { plain } else { whole };
+            return Self { paths: Paths::at(&path), path };
+        }
+        let finished = text.strip_suffix(".part").map_or(path, Path::new);
+        Self { path: path.to_owned(), paths: Paths::at(finished) }
+    }
+
+    /// The manifest, when there is one that can be read.
+    pub(crate) fn manifest(&self) -> Option<Manifest> {
+        Manifest::read(&self.paths.manifest()).ok()
+    }
+
+    /// The state that the files are in, whatever the manifest says: its writer
+    /// may not have lived to change it.
+    pub(crate) fn state(&self, manifest: Option<&Manifest>) -> Option<State> {
+        if self.paths.finished().exists() {
+            return Some(match manifest.map(|manifest| manifest.state) {
+                Some(State::Recovered) => State::Recovered,
+                _ => State::Finished,
+            });
+        }
+        let part = self.paths.part();
+        part.exists().then(|| if is_live(&part) { State::Live } else { State::Interrupted })
+    }
+
+    /// Bytes that the recording's files take.
+    pub(crate) fn size(&self) -> u64 {
+        let size = |path: &Path| path.metadata().map_or(0, |data| data.len());
+        let finished = size(&self.paths.finished());
+        if finished > 0 {
+            return finished;
+        }
+        let journals = journal_paths(&self.paths).unwrap_or_default();
+        size(&self.paths.part()) + journals.iter().map(|path| size(path)).sum::<u64>()
+    }
+
+    /// Says who could open it, where nobody given can: the manifest knows
+    /// their keys, the file only their kinds.
+    pub(crate) fn explain(&self, error: recording::Error) -> anyhow::Error {
+        let recording::Error::Cipher { path, source: cipher::Error::NoMatch { tried, recipients } } =
+            error
+        else {
+            return error.into();
+        };
+        let named = self.manifest().map(|manifest| manifest.recipients).unwrap_or_default();
+        let recipients = if named.is_empty() {
+            recipients
+        } else {
+            named
+                .iter()
+                .map(|one| safe_text(&one.chars().take(RECIPIENT).collect::<String>()).into_owned())
+                .collect()
+        };
+        anyhow!(recording::Error::Cipher {
+            path,
+            source: cipher::Error::NoMatch { tried, recipients }
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! `hrec recover`: makes a finished recording of an interrupted one.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use jiff::{SignedDuration, Timestamp};
+
+use super::place::{Place, identities};
+use super::source::Source;
+use crate::cli;
+use crate::config::{self, Config};
+use crate::event::Data;
+use crate::format::chain::ChainState;
+use crate::format::cipher::Recipients;
+use crate::recording::{self, Paths};
+use crate::screen::safe_text;
+use crate::seal::chain;
+use crate::seal::manifest::{FileDigest, Manifest, State};
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the recording is not an interrupted one, no identity opens it, or the
+/// disk refuses.
+pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
+    let place = Place::find(&args.rec, config)?;
+    let paths = &place.paths;
+    let identities = identities(&args.identity, config)?;
+    let manifest = place.manifest();
+    let recipients = recipients(manifest.as_ref(), config)?;
+    let made_from = made_from(paths);
+    let recovered = recording::recover(paths, &identities, &recipients)
+        .map_err(|error| place.explain(error))?;
+    let path = safe_text(&paths.finished().to_string_lossy()).into_owned();
+
+    let whole = Place { path: paths.finished(), paths: paths.clone() };
+    if let Some(mut manifest) = manifest {
+        manifest.state = State::Recovered;
+        manifest.files = vec![FileDigest {
+            name: recovered.file.name.clone(),
+            size: recovered.file.size,
+            sha256: recovered.file.sha256.clone(),
+        }];
+        // Of what it was made from: heads that were signed while it was live
+        // lead there.
+        manifest.chain = Some(made_from?);
+        manifest.end_reason.get_or_insert_with(|| "interrupted".to_owned());
+        count(&mut manifest, Source::open_place(&whole, &identities)?)?;
+        manifest.write(&paths.manifest(), true)?;
+    }
+
+    let mut err = std::io::stderr().lock();
+    if recovered.remarks.is_empty() {
+        recording::discard(paths)?;
+        writeln!(err, "hrec: recovered as {path}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // What could not be read now may be evidence all the same.
+    writeln!(
+        err,
+        "hrec: recovered as {path}, as far as it could be read; the interrupted form stays beside it:"
+    )?;
+    for remark in &recovered.remarks {
+        writeln!(err, "hrec: {}", safe_text(remark))?;
+    }
+    Ok(ExitCode::from(super::FAILED))
+}
+
+/// Those who could open it before; without a manifest, those who would now.
+fn recipients(manifest: Option<&Manifest>, config: &Config) -> Result<Recipients> {
+    let mut recipients = Recipients::new();
+    for recipient in manifest.map(|manifest| &manifest.recipients).into_iter().flatten() {
+        recipients.add(recipient).context("the manifest names a recipient that cannot be used")?;
+    }
+    if recipients.is_empty() {
+        let to = config::identity::record_to(config)?;
+        for recipient in &to.recipients {
+            recipients.add(recipient)?;
+        }
+        for file in &to.files {
+            let name = safe_text(&file.to_string_lossy()).into_owned();
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+            recipients.add_file(&name, &text)?;
+        }
+    }
+    Ok(recipients)
+}
+
+fn made_from(paths: &Paths) -> Result<ChainState> {
+    let part = File::open(paths.part()).context("cannot open the part")?;
+    let journals = recording::journal_paths(paths)?;
+    let journals = journals.iter().filter_map(|path| {
+        let number = paths.journal_number(path.file_name()?)?;
+        Some((number, File::open(path).ok()?))
+    });
+    Ok(chain::compute(part, journals)?)
+}
+
+/// What the writer did not live to count.
+fn count(manifest: &mut Manifest, mut source: Source) -> Result<()> {
+    let (mut bytes_out, mut bytes_in, mut last) = (0, 0, 0);
+    for event in &mut source {
+        let event = event?;
+        last = event.time;
+        match event.data {
+            Data::Output(bytes) => bytes_out += bytes.len() as u64,
+            Data::Input(bytes) => bytes_in += bytes.len() as u64,
+            _ => {}
+        }
+    }
+    manifest.bytes_out = bytes_out;
+    manifest.bytes_in = bytes_in;
+    let start: Result<Timestamp, _> = manifest.start.parse();
+    let length = SignedDuration::from_micros(i64::try_from(last).unwrap_or(i64::MAX));
+    let end = start.ok().and_then(|start| start.checked_add(length).ok());
+    if manifest.end.is_none() {
+        manifest.end = end.map(|end| format!("{end:.6}"));
+    }
+    Ok(())
+}
