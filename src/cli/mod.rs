@@ -221,12 +221,14 @@ pub struct Info {
 #[command(
     about = "Write a recording's content to standard output",
     long_about = "Write a recording's content to standard output, decrypted and decompressed, in the format asked for.",
-    after_long_help = "With json, each line is one object. The first has event header. Every other has time_us (microseconds \
-        since the start) and event: output and input with text (and base64 of the exact bytes where they are no \
-        UTF-8), resize with cols and rows, marker with label, exit with status, fact with kind and fields (see \
-        hrec-recording(5)), other with code and data.\n\n\
-        What a recording lacks (it was cut short, a line in it is damaged) is said on standard error. Exit \
-        status: 0, also for one that was cut short; 125 when it cannot be read, or a line was passed over.\n\n\
+    after_long_help = "JSON lines:\n\
+        With --format json, each line is one object. The first has event header. Every other has time_us \
+        (microseconds since the start) and event: output and input with text (and base64 of the exact bytes where \
+        they are no UTF-8), resize with cols and rows, marker with label, exit with status, fact with kind and fields \
+        (see hrec-recording(5)), other with code and data.\n\n\
+        Exit status:\n\
+        0, also for a recording that was cut short; 125 when it cannot be read, or a line in it was passed over. \
+        What it lacks is said on standard error.\n\n\
         Examples:\n  \
         hrec cat -1 | asciinema play -\n  \
         hrec cat --format text prod-db1 | less\n  \
