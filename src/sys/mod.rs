@@ -6,9 +6,11 @@
 //! signal masks) is a value that undoes itself on drop.
 
 pub mod clock;
+pub mod detach;
 pub mod monitor;
 pub mod nonblock;
 pub mod pty;
 pub mod signals;
 pub mod syslog;
 pub mod tty;
+pub mod users;
