@@ -6,6 +6,7 @@
 //! and never drops a byte that the person or the program was promised.
 
 pub mod bucket;
+pub mod input;
 pub mod policy;
 pub mod queue;
 pub mod relay;
