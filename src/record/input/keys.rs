@@ -104,7 +104,7 @@ impl Keys {
                 }
                 b'\t' | b'\r' | b'\n' => {
                     sent(time, Sent::Break { byte: first, pasted: self.pasting });
-                },
+                }
                 _ if self.pasting => sent(time, Sent::Text(&[first])),
                 _ => sent(time, Sent::Key(&[first])),
             }
@@ -194,7 +194,9 @@ impl Keys {
                 sent(time, Sent::PasteStart(held.get()));
             }
             sequence if asked.answers(sequence) => sent(time, Sent::Answer(held.reveal())),
-            sequence if text_of(sequence, asked.win32).is_some() => sent(time, Sent::Text(sequence)),
+            sequence if text_of(sequence, asked.win32).is_some() => {
+                sent(time, Sent::Text(sequence))
+            }
             // A string that is no answer could hold anything that was typed.
             sequence if is_string => sent(time, Sent::Text(sequence)),
             // A sequence ended by a byte that ends none: that byte is by
@@ -297,7 +299,3 @@ pub(super) fn is_enter(key: &[u8]) -> bool {
             rest.ends_with(b"u") && matches!(rest.get(..code), Some(b"13" | b"57414"))
         })
 }
-
-#[cfg(test)]
-#[path = "keys_tests.rs"]
-mod tests;

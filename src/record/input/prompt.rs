@@ -65,7 +65,9 @@ fn is_start(before: &str) -> bool {
 }
 
 fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\u{200b}'..='\u{200f}').contains(&c) || ('\u{202a}'..='\u{202e}').contains(&c)
+    c.is_whitespace()
+        || ('\u{200b}'..='\u{200f}').contains(&c)
+        || ('\u{202a}'..='\u{202e}').contains(&c)
 }
 
 /// What may follow a phrase: space, punctuation, and the marks that a prompt
@@ -79,7 +81,3 @@ fn folded(text: &str) -> String {
     // several lower-case forms are letters that no phrase is told apart by.
     text.to_lowercase().replace("i\u{307}", "i").replace('\u{a0}', " ")
 }
-
-#[cfg(test)]
-#[path = "prompt_tests.rs"]
-mod tests;

@@ -96,7 +96,9 @@ impl Asked {
                 asked
             }
             (None, b'n') => matches!(first, b"0" | b"3"),
-            (None, b't') => matches!(first, b"1" | b"2" | b"3" | b"4" | b"5" | b"6" | b"8" | b"9" | b"48"),
+            (None, b't') => {
+                matches!(first, b"1" | b"2" | b"3" | b"4" | b"5" | b"6" | b"8" | b"9" | b"48")
+            }
             (None, b'x') => matches!(first, b"2" | b"3"),
             (None, b'I' | b'O') => self.focus && body.is_empty(),
             (Some(b'<'), b'M' | b'm') => self.mouse(),

@@ -185,7 +185,10 @@ impl Judge {
         {
             self.decide_first();
         }
-        if self.run.as_ref().is_some_and(|r| self.is_due_while_typed(r) && r.start + PATIENCE <= now)
+        if self
+            .run
+            .as_ref()
+            .is_some_and(|r| self.is_due_while_typed(r) && r.start + PATIENCE <= now)
         {
             self.cut();
         }

@@ -314,7 +314,3 @@ impl Iterator for Glyphs<'_> {
         Some((glyph, length))
     }
 }
-
-#[cfg(test)]
-#[path = "run_tests.rs"]
-mod tests;
