@@ -149,10 +149,12 @@ impl Prepared {
         self.master.is_some()
     }
 
-    /// The terminal's size now; 80x24 where there is no terminal.
+    /// The size that the program will find, 80x24 where there is no terminal:
+    /// the PTY's, not the person's terminal's, which may have changed since.
+    /// The relay sets the PTY's, and records that.
     #[must_use]
     pub fn size(&self) -> TermSize {
-        let size = self.tty.as_ref().and_then(|tty| tty.size().ok());
+        let size = self.master.as_ref().and_then(|pty| rustix::termios::tcgetwinsize(pty).ok());
         size.map_or(TermSize::DEFAULT, |s| TermSize::clamped(s.ws_col.into(), s.ws_row.into()))
     }
 

@@ -46,6 +46,8 @@ pub enum Report {
     Exited(i32),
     /// It was ended by this signal.
     Killed(i32),
+    /// It has been sent the SIGHUP that was ordered.
+    HungUp,
 }
 
 /// What the monitor is told to do.
@@ -146,6 +148,7 @@ impl Monitor {
             b't' => Some(Report::Stopped(value)),
             b'x' => Some(Report::Exited(value)),
             b'k' => Some(Report::Killed(value)),
+            b'h' => Some(Report::HungUp),
             _ => None,
         }))
     }
@@ -311,7 +314,12 @@ impl Watch {
             if recorder_alive {
                 match receive(self.socket.as_fd()) {
                     Ok(Some((b'c', foreground))) => self.resume(foreground != 0),
-                    Ok(Some((b'k', signal))) => self.pass_on(signal),
+                    Ok(Some((b'k', signal))) => {
+                        self.pass_on(signal);
+                        if signal == libc::SIGHUP {
+                            send(self.socket.as_fd(), b'h', 0);
+                        }
+                    }
                     Ok(Some(_)) | Err(rustix::io::Errno::AGAIN) => {}
                     // hrec is gone, and the PTY's master with it: the kernel has
                     // hung the session up. Nobody goes on unrecorded.

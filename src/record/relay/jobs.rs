@@ -32,11 +32,17 @@ impl Relay {
     pub(super) fn take_step(&mut self, reason: Reason, step: Step) {
         let then = match step {
             Step::HangUp => {
-                // The kernel hangs the session up: SIGHUP, and EIO for whoever
-                // reads or writes. The monitor passes SIGHUP on to the program
-                // should it not be in the foreground.
-                self.master = None;
+                // SIGHUP first and the hang-up of the terminal after it, as a
+                // session's leader has it from the kernel. The other way round
+                // an interactive shell may read end of file before the signal
+                // comes, and leave without ending its jobs.
                 self.monitor.order(Order::Signal(libc::SIGHUP));
+                Step::CloseMaster
+            }
+            Step::CloseMaster => {
+                // The kernel hangs the session up: EIO for whoever reads or
+                // writes.
+                self.master = None;
                 Step::Terminate
             }
             Step::Terminate => {
@@ -55,6 +61,13 @@ impl Relay {
             }
         };
         self.ending = Some(Ending { reason, next: Instant::now() + GRACE, then });
+    }
+
+    /// The program has its SIGHUP: the terminal goes too.
+    pub(super) fn close_master(&mut self) {
+        if let Some(Ending { reason, then: Step::CloseMaster, .. }) = self.ending {
+            self.take_step(reason, Step::CloseMaster);
+        }
     }
 
     pub(super) fn on_signal(&mut self, arrived: signals::Arrived) {

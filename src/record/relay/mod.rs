@@ -68,6 +68,7 @@ struct Ending {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     HangUp,
+    CloseMaster,
     Terminate,
     Kill,
     GiveUp,
@@ -304,6 +305,7 @@ impl Relay {
             Err(_) => return,
             Ok(Some(Report::Started(_))) => return,
             Ok(Some(Report::Stopped(signal))) => return self.on_stop(signal),
+            Ok(Some(Report::HungUp)) => return self.close_master(),
             Ok(Some(Report::Exited(code))) => Exit::Code(code),
             Ok(Some(Report::Killed(signal))) => Exit::Signal(signal),
             Ok(Some(Report::ExecFailed(errno))) => Exit::NotExecuted(errno),
