@@ -22,7 +22,8 @@ const SCRYPT_MAX: u8 = 22;
 enum Kind {
     X25519(x25519::Recipient),
     Tag(tag::Recipient),
-    TagPq(tagpq::Recipient),
+    /// Boxed: its key is 1.2 KB, the others' 32 bytes.
+    TagPq(Box<tagpq::Recipient>),
     Ssh(ssh::Recipient),
     Plugin(plugin::Recipient),
 }
@@ -121,7 +122,7 @@ impl Recipients {
             match kind {
                 Kind::X25519(key) => wrappers.push(Box::new(key.clone())),
                 Kind::Tag(key) => wrappers.push(Box::new(key.clone())),
-                Kind::TagPq(key) => wrappers.push(Box::new(key.clone())),
+                Kind::TagPq(key) => wrappers.push(key.clone()),
                 Kind::Ssh(key) => wrappers.push(Box::new(key.clone())),
                 Kind::Plugin(key) => plugins.push(key.clone()),
             }
@@ -153,7 +154,7 @@ fn parse(text: &str) -> Result<Kind, String> {
         return Ok(Kind::Tag(key));
     }
     if let Ok(key) = text.parse() {
-        return Ok(Kind::TagPq(key));
+        return Ok(Kind::TagPq(Box::new(key)));
     }
     match text.parse::<ssh::Recipient>() {
         Ok(key) => return Ok(Kind::Ssh(key)),
@@ -318,5 +319,134 @@ impl age::Callbacks for Prompt {
     fn request_passphrase(&self, description: &str) -> Option<SecretString> {
         let ask = self.0.as_ref()?;
         ask(description).map(SecretString::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use age::secrecy::ExposeSecret;
+    use std::sync::Mutex;
+
+    fn pair() -> (String, String) {
+        let key = x25519::Identity::generate();
+        (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
+    }
+
+    #[test]
+    fn recipients_come_from_text_and_files_and_once_only() {
+        let (_, one) = pair();
+        let (_, two) = pair();
+        let mut recipients = Recipients::new();
+        recipients.add(&format!(" {one}\n")).unwrap();
+        recipients.add_file("team", &format!("# ours\r\n\r\n{two}\r\n{one}\n")).unwrap();
+        assert_eq!(recipients.names().collect::<Vec<_>>(), [&one, &two]);
+        assert!(recipients.add_file("none", "# nobody\n").is_err());
+    }
+
+    #[test]
+    fn what_is_no_recipient_says_where_and_never_shows_a_secret() {
+        let (secret, public) = pair();
+        let mut recipients = Recipients::new();
+        for text in [secret.as_str(), &secret.to_lowercase()] {
+            let error = recipients.add(text).unwrap_err().to_string();
+            assert!(!error.to_lowercase().contains(&secret.to_lowercase()[16..30]), "{error}");
+            assert!(error.contains("private key"), "{error}");
+        }
+        let file = format!("{public}\nnonsense\u{1b}[2J\n");
+        let error = recipients.add_file("team", &file).unwrap_err().to_string();
+        assert!(error.starts_with("team, line 2: "), "{error}");
+        let error = recipients.add("age1\u{1b}[2J").unwrap_err().to_string();
+        assert!(!error.contains('\u{1b}'), "{error}");
+        let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA==";
+        let error = recipients.add(ecdsa).unwrap_err().to_string();
+        assert!(error.contains("ssh-ed25519"), "{error}");
+    }
+
+    #[test]
+    fn identities_say_which_line_is_none_and_never_its_text() {
+        let (secret, _) = pair();
+        let mut identities = Identities::new();
+        let file = format!("# mine\n{secret}\nhunter2\n");
+        let error = identities.add_file("id", file.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
+        assert!(identities.add_file("id", b"# nothing\n").is_err());
+        assert!(identities.add_file("id", b"-----BEGIN NONSENSE-----\n").is_err());
+        assert!(identities.add_file("id", b"age-encryption.org/v1\nrubbish").is_err());
+        identities.add_file("id", secret.as_bytes()).unwrap();
+        assert_eq!(identities.len(), 1);
+    }
+
+    #[test]
+    fn a_wrong_key_says_who_could_open_it() {
+        let (_, public) = pair();
+        let (other, _) = pair();
+        let mut recipients = Recipients::new();
+        recipients.add(&public).unwrap();
+        let sealed = super::super::encrypt(&recipients).unwrap();
+        let head = super::super::Head::read(&mut sealed.head.as_slice()).unwrap();
+        let none = head.unwrap(&Identities::new()).unwrap_err().to_string();
+        assert!(none.starts_with("no identity is given; it is for: an age key (X25519)"), "{none}");
+        let mut identities = Identities::new();
+        identities.add_file("id", other.as_bytes()).unwrap();
+        let wrong = head.unwrap(&identities).unwrap_err();
+        assert!(matches!(wrong, Error::NoMatch { tried: 1, .. }), "{wrong}");
+    }
+
+    #[test]
+    fn an_encrypted_identity_asks_for_its_passphrase_by_name() {
+        let (secret, public) = pair();
+        let passphrase = SecretString::from("correct horse".to_owned());
+        let mut scrypt = age::scrypt::Recipient::new(passphrase);
+        scrypt.set_work_factor(2);
+        let packed = age::encrypt_and_armor(&scrypt, secret.as_bytes()).unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let ask = |answer: Option<&'static str>| -> PassphraseCallback {
+            let asked = Arc::clone(&asked);
+            Arc::new(move |prompt| {
+                asked.lock().unwrap().push(prompt.to_owned());
+                answer.map(str::to_owned)
+            })
+        };
+        for (answer, opens) in
+            [(Some("correct horse"), true), (Some("wrong"), false), (None, false)]
+        {
+            let mut identities = Identities::asking(ask(answer));
+            let added = identities.add_file("my.key", packed.as_bytes());
+            assert_eq!(added.is_ok(), opens, "{answer:?}: {added:?}");
+            if opens {
+                let mut recipients = Recipients::new();
+                recipients.add(&public).unwrap();
+                let sealed = super::super::encrypt(&recipients).unwrap();
+                let head = super::super::Head::read(&mut sealed.head.as_slice()).unwrap();
+                assert!(head.unwrap(&identities).is_ok());
+            }
+        }
+        assert_eq!(asked.lock().unwrap().len(), 3);
+        assert!(Identities::new().add_file("my.key", packed.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn hostile_headers_are_refused_in_bounded_time() {
+        let mut recipients = Recipients::new();
+        recipients.add(&pair().1).unwrap();
+        let good = super::super::encrypt(&recipients).unwrap().head;
+        for cut in 0..good.len() {
+            assert!(super::super::Head::read(&mut &good[..cut]).is_err(), "cut at {cut}");
+        }
+        let (secret, _) = pair();
+        let mut identities = Identities::new();
+        identities.add_file("id", secret.as_bytes()).unwrap();
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x15;
+            if let Ok(head) = super::super::Head::read(&mut bytes.as_slice()) {
+                assert!(head.unwrap(&identities).is_err());
+            }
+        }
+        let mut endless = b"age-encryption.org/v1\n".to_vec();
+        endless.extend(b"-> a\n\n".repeat(1 << 20));
+        let error = super::super::Head::read(&mut endless.as_slice()).unwrap_err().to_string();
+        assert!(error.contains("64 KiB"), "{error}");
     }
 }
