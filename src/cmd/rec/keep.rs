@@ -4,48 +4,45 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::cli;
-use crate::config::{Config, identity};
+use crate::config::{Config, ManifestCommand, identity as keys};
 use crate::event::{Header, Micros};
 use crate::format::cipher::Recipients;
+use crate::identity::target::Target;
+use crate::identity::{Who, scrub};
 use crate::record::relay::{Exit, Reason};
 use crate::record::session::Prepared;
 use crate::record::writer::Tally;
-use crate::recording::live::{Live, Options};
+use crate::recording::live::{FileState, Live, Options};
 use crate::recording::{Id, Paths};
-
-/// Names the recording to the programs that run inside it.
-pub const ID_VARIABLE: &str = "HREC_ID";
-
-pub struct Who {
-    pub user: String,
-}
-impl Who {
-    pub fn groups(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-pub fn who() -> Who {
-    Who { user: std::env::var("USER").unwrap_or_else(|_| "user".into()) }
-}
-pub fn target_name(program: &OsStr) -> String {
-    Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
-}
+use crate::seal::manifest::{self, FileDigest, Manifest, State};
+use crate::store::Local;
 
 /// What is known of the session before it starts.
 pub struct Session<'a> {
+    /// Its id.
     pub id: Id,
+    /// Its start.
     pub start: jiff::Timestamp,
+    /// The program as typed.
     pub program: &'a OsStr,
+    /// Its arguments.
     pub args: &'a [OsString],
+    /// Whose it is.
     pub who: &'a Who,
+    /// What the program is pointed at.
+    pub target: &'a Target,
 }
 
 /// An open recording.
 pub struct Keep {
+    /// Where the events go.
     pub live: Live,
-    pub manifest: Keeper,
+    /// What is written at the end.
+    pub keeper: Keeper,
     /// To be told the person once.
     pub notice: Option<String>,
 }
@@ -53,87 +50,216 @@ pub struct Keep {
 /// What came of it.
 #[derive(Debug)]
 pub struct Made {
+    /// The finished recording.
     pub path: PathBuf,
+    /// Its size.
     pub bytes: u64,
 }
 
-pub struct Keeper {}
+/// The manifest, and how it is replaced at the end.
+pub struct Keeper {
+    manifest: Manifest,
+    path: PathBuf,
+    start: jiff::Timestamp,
+    sync: bool,
+}
 
 impl Keep {
-    /// Opens the recording: afterwards it is on the disk, with its header.
+    /// Opens the recording: afterwards it is on the disk, with its header and
+    /// its manifest.
+    ///
+    /// # Errors
+    /// When the keys or the store cannot be used.
     pub fn open(
         args: &cli::Rec,
         config: &Config,
         session: &Session<'_>,
         prepared: &Prepared,
     ) -> Result<Self> {
-        let to = identity::record_to(config)?;
-        let notice = to.notice();
+        let to = keys::record_to(config)?;
         let mut recipients = Recipients::new();
         for recipient in &to.recipients {
             recipients.add(recipient)?;
         }
         for file in &to.files {
+            let name = file.display().to_string();
             let text = std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
-            recipients.add_file(&file.display().to_string(), &text)?;
+                .with_context(|| format!("cannot read the recipients in {name}"))?;
+            recipients.add_file(&name, &text)?;
         }
         let paths = match &args.output {
             Some(file) => Paths::at(file),
             None => {
-                let (y, m, d) = session.id.date();
-                let dir = config.store().join("recordings").join(y).join(m).join(d);
-                std::fs::create_dir_all(&dir)?;
+                let store = Local::new(config.store());
+                let dir = store.day(session.id.date())?;
+                let (free, quota) =
+                    (config.store_min_free.value.0, config.store_quota_user.value.0);
+                store.admit(free, quota, session.who.uid())?;
                 Paths::in_dir(&dir, &session.id)
             }
         };
-        let header = header(args, session, prepared);
-        let live =
-            Live::create(paths, &header, &recipients, Options { sync: config.record_sync.value })?;
-        Ok(Self { live, manifest: Keeper {}, notice })
+        let sync = config.record_sync.value;
+        let header = header(args, config, session, prepared);
+        let path = paths.manifest();
+        let live = Live::create(paths, &header, &recipients, Options { sync })?;
+        let mut manifest = begun(config, session, &recipients);
+        manifest.files = digests(live.files());
+        manifest.chain = Some(live.chain());
+        manifest.write(&path, sync)?;
+        let keeper = Keeper { manifest, path, start: session.start, sync };
+        Ok(Self { live, keeper, notice: to.notice() })
     }
 }
 
 impl Keeper {
+    /// Finishes the recording and replaces the manifest.
+    ///
+    /// # Errors
+    /// When the store fails; the recording is left interrupted then, and
+    /// readable.
     pub fn finish(
-        self,
+        mut self,
         mut live: Live,
-        _tally: &Tally,
+        tally: &Tally,
         exit: Exit,
-        _reason: Reason,
+        reason: Reason,
         time: Micros,
     ) -> Result<Made> {
-        let status = match exit {
-            Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + signal,
-            Exit::NotExecuted(e) => {
-                if e == libc::ENOENT {
-                    127
-                } else {
-                    126
-                }
+        let end =
+            self.start + jiff::SignedDuration::from_micros(i64::try_from(time).unwrap_or(i64::MAX));
+        self.manifest.end = Some(format!("{end:.6}"));
+        self.manifest.exit = Some(match exit {
+            Exit::Signal(signal) => manifest::Exit::Signal(signal),
+            other => manifest::Exit::Code(super::status(other).into()),
+        });
+        self.manifest.end_reason = Some(reason.name().to_owned());
+        self.manifest.bytes_out = tally.bytes_out;
+        self.manifest.bytes_in = tally.bytes_in;
+        let finished = live.finish(time, Some(&super::status(exit).to_string()));
+        match &finished {
+            Ok(finished) => {
+                self.manifest.state = State::Finished;
+                self.manifest.files = digests(finished.files.clone());
+                self.manifest.chain = Some(finished.chain.clone());
             }
-        };
-        let finished = live.finish(time, Some(&status.to_string()))?;
+            Err(_) => {
+                self.manifest.state = State::Interrupted;
+                self.manifest.files = digests(live.files());
+                self.manifest.chain = Some(live.chain());
+            }
+        }
+        let written = self.manifest.write(&self.path, self.sync);
+        let finished = finished?;
+        written?;
         Ok(Made { path: finished.path, bytes: finished.bytes_file })
     }
 }
 
-fn header(args: &cli::Rec, session: &Session<'_>, prepared: &Prepared) -> Header {
-    let mut words = vec![session.program.to_string_lossy().into_owned()];
-    words.extend(session.args.iter().map(|a| a.to_string_lossy().into_owned()));
-    let mut hrec = serde_json::Map::new();
-    hrec.insert("version".into(), 1.into());
-    hrec.insert("id".into(), session.id.as_str().into());
-    hrec.insert("start".into(), format!("{:.6}", session.start).into());
-    hrec.insert("argv".into(), words.clone().into());
+fn digests(files: Vec<FileState>) -> Vec<FileDigest> {
+    let digest = |f: FileState| FileDigest { name: f.name, size: f.size, sha256: f.sha256 };
+    files.into_iter().map(digest).collect()
+}
+
+/// The manifest of a session that has not started.
+fn begun(config: &Config, session: &Session<'_>, recipients: &Recipients) -> Manifest {
+    let program = Path::new(session.program).file_name().unwrap_or(session.program);
+    let scrubbed = config.manifest_command.value == ManifestCommand::Scrubbed;
+    Manifest {
+        v: manifest::VERSION,
+        id: session.id.to_string(),
+        parent: session.who.parent().map(str::to_owned),
+        state: State::Live,
+        writer: "session".to_owned(),
+        mode: config.record_mode.value.as_str().to_owned(),
+        input: config.record_input.value.as_str().to_owned(),
+        start: format!("{:.6}", session.start),
+        end: None,
+        program: program.to_string_lossy().into_owned(),
+        command: scrubbed.then(|| scrub::command_line(session.program, session.args)),
+        target: object(serde_json::to_value(session.target)),
+        identity: object(serde_json::to_value(session.who)),
+        exit: None,
+        end_reason: None,
+        bytes_out: 0,
+        bytes_in: 0,
+        recipients: recipients.names().map(str::to_owned).collect(),
+        files: Vec::new(),
+        chain: None,
+        policy_sha256: policy_digest(config),
+    }
+}
+
+/// What the recording says of itself, inside the encryption.
+fn header(args: &cli::Rec, config: &Config, session: &Session<'_>, prepared: &Prepared) -> Header {
+    let words: Vec<String> =
+        words(session).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut hrec = object(Ok(json!({
+        "version": 1,
+        "id": session.id.as_str(),
+        "mode": config.record_mode.value.as_str(),
+        "input": config.record_input.value.as_str(),
+        "start": format!("{:.6}", session.start),
+        "pty": prepared.has_pty(),
+        "argv": words,
+        "identity": serde_json::to_value(session.who).unwrap_or_default(),
+    })));
+    if let Some(parent) = session.who.parent() {
+        hrec.insert("parent".to_owned(), parent.into());
+    }
+    let env = ["SHELL", "TERM", "LANG"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
     Header {
         size: prepared.size(),
         term_type: std::env::var("TERM").ok(),
         timestamp: Some(session.start.as_second()),
-        command: Some(words.join(" ")),
+        command: Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
         title: args.title.clone(),
+        env,
         hrec: Some(hrec),
         ..Header::default()
+    }
+}
+
+fn words(session: &Session<'_>) -> Vec<OsString> {
+    let program = std::iter::once(session.program.to_owned());
+    program.chain(session.args.iter().cloned()).collect()
+}
+
+/// A word as a shell would need it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn object(value: serde_json::Result<Value>) -> Map<String, Value> {
+    match value {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The digest of every setting that held: one line each, `key = value`.
+fn policy_digest(config: &Config) -> String {
+    let mut digest = Sha256::new();
+    for (key, value, _, locked) in config.list() {
+        digest.update(format!("{key} = {value}{}\n", if locked { " (locked)" } else { "" }));
+    }
+    data_encoding::HEXLOWER.encode(&digest.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted_back() {
+        assert_eq!(quoted("user@host:/x-1"), "user@host:/x-1");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 }

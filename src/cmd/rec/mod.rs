@@ -16,13 +16,15 @@ use self::keep::Keep;
 use super::FAILED;
 use crate::cli;
 use crate::config::{Config, Mode};
+use crate::identity::target::Target;
+use crate::identity::{Facts, Who};
 use crate::record::policy::{Rescue, WithoutStore, without_store};
 use crate::record::relay::Exit;
 use crate::record::session::{Plan, Prepared};
 use crate::record::writer::StreamLimits;
 use crate::recording::Id;
 use crate::sys::clock::Clock;
-use crate::sys::syslog;
+use crate::sys::{syslog, users};
 
 /// Records `args.command`, or the person's shell.
 ///
@@ -31,17 +33,19 @@ use crate::sys::syslog;
 pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     tell::overruled(config);
     let (program, arguments) = command(args);
-    let who = keep::who();
+    let target = Target::of(&program, &arguments);
     let strict = config.record_mode.value == Mode::Strict;
     let clock = Clock::start();
     let start = jiff::Timestamp::now();
-    let id = Id::new(start, &who.user, &keep::target_name(&program));
+    let user = users::by_uid(rustix::process::getuid().as_raw());
+    let name = user.as_ref().map_or_else(|| "unknown".to_owned(), |user| user.name.clone());
+    let id = Id::new(start, &name, &target.name);
 
     let plan = Plan {
         program: program.clone(),
         args: arguments.clone(),
         arg0: None,
-        env: vec![(keep::ID_VARIABLE.into(), id.as_str().into())],
+        env: vec![(Who::PARENT.into(), id.as_str().into())],
         strict,
         streams: StreamLimits {
             burst: config.shell_stream_burst.value.0,
@@ -49,7 +53,19 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         },
     };
     let prepared = Prepared::new(plan).context("cannot prepare a session")?;
-    let session = keep::Session { id, start, program: &program, args: &arguments, who: &who };
+    let who = Who::gather(&Facts {
+        tty: prepared.tty_name(),
+        name_of: &users::name,
+        environment: &|name| std::env::var_os(name),
+    });
+    let session = keep::Session {
+        id,
+        start,
+        program: &program,
+        args: &arguments,
+        who: &who,
+        target: &target,
+    };
     let keep = match Keep::open(args, config, &session, &prepared) {
         Ok(keep) => keep,
         Err(error) => {
@@ -57,10 +73,10 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             return without_record(&error, config, strict, &who, &program, &arguments);
         }
     };
-    let Keep { live, manifest, notice } = keep;
+    let Keep { live, keeper, notice } = keep;
     let outcome = prepared
         .run(live, clock, move |live, tally, exit, reason, time| {
-            manifest.finish(live, tally, exit, reason, time)
+            keeper.finish(live, tally, exit, reason, time)
         })
         .context("cannot start a session")?;
     tell::end(&program, &outcome, notice.as_deref(), args.output.as_deref());
@@ -99,12 +115,16 @@ fn not_executed(errno: i32) -> u8 {
     if errno == libc::ENOENT { 127 } else { 126 }
 }
 
+fn own_groups(who: &Who) -> Vec<String> {
+    users::by_uid(who.uid()).map(|user| users::groups(&user)).unwrap_or_default()
+}
+
 /// There can be no record: what policy says.
 fn without_record(
     error: &anyhow::Error,
     config: &Config,
     strict: bool,
-    who: &keep::Who,
+    who: &Who,
     program: &OsStr,
     args: &[OsString],
 ) -> Result<ExitCode> {
@@ -112,13 +132,13 @@ fn without_record(
         users: config.record_rescue_users.value.clone(),
         groups: config.record_rescue_groups.value.clone(),
     };
-    let rescued = strict && rescue.names(&who.user, &who.groups());
+    let rescued = strict && rescue.names(&who.user(), &own_groups(who));
     match without_store(strict, rescued) {
         WithoutStore::Refuse => {
             anyhow::bail!("{error:#}; nothing was run, since record.mode is strict")
         }
         WithoutStore::Rescue => {
-            let line = format!("UNRECORDED session of {} (rescue): {error:#}", who.user);
+            let line = format!("UNRECORDED session of {} (rescue): {error:#}", who.user());
             syslog::warning(&line);
             tell::line(&line);
         }
