@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 
 use super::ask;
-use super::rec::ID_VARIABLE;
+
 use crate::cli;
 use crate::config::{self, Config};
 use crate::format::cipher::{self, Identities};
@@ -44,7 +44,7 @@ pub(crate) struct Place {
 impl Place {
     /// Finds what `rec` names.
     pub(crate) fn find(rec: &OsStr, config: &Config) -> Result<Self> {
-        let own = std::env::var(ID_VARIABLE).ok();
+        let own = std::env::var(crate::identity::Who::PARENT).ok();
         Ok(match Local::new(config.store()).resolve(rec, own.as_deref())? {
             Located::Stored(entry) => Self::stored(&entry),
             Located::File(path) => Self::file(&path),

@@ -15,10 +15,11 @@ use std::time::Duration;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::isatty;
 
+use super::input::{Judge, Mode};
 use super::queue::Queue;
 use super::relay::{Endpoints, Exit, Reason, Relay, SIGNALS};
 use super::streams::Tap;
-use super::writer::{Sink, StreamLimits, Tally, Writer};
+use super::writer::{Rules, Sink, StreamLimits, Tally, Writer};
 use crate::event::{Micros, TermSize};
 use crate::sys::clock::{self, Clock};
 use crate::sys::monitor::{Monitor, Program, Stream};
@@ -44,6 +45,8 @@ pub struct Plan {
     pub env: Vec<(OsString, OsString)>,
     /// Whether a store that fails ends the session.
     pub strict: bool,
+    /// What is kept of typed keys.
+    pub input: Mode,
     /// How much of a stream without a PTY is kept.
     pub streams: StreamLimits,
 }
@@ -58,6 +61,7 @@ pub struct Prepared {
     taps: Vec<Tap>,
     foreground: bool,
     strict: bool,
+    input: Mode,
     limits: StreamLimits,
 }
 
@@ -139,6 +143,7 @@ impl Prepared {
             taps,
             foreground,
             strict: plan.strict,
+            input: plan.input,
             limits: plan.streams,
         })
     }
@@ -170,8 +175,9 @@ impl Prepared {
         self.monitor.close();
     }
 
-    /// Runs the session. `finish` is called in the writer's thread once all is
-    /// in the sink, with the time of the end.
+    /// Runs the session. `begun` is called when the program is about to start,
+    /// and must not take time; `finish` in the writer's thread once all is in
+    /// the sink, with the time of the end.
     ///
     /// # Errors
     /// When the system has no descriptor or thread left; the program has not
@@ -180,6 +186,7 @@ impl Prepared {
         self,
         sink: S,
         clock: Clock,
+        begun: impl FnOnce(&Arc<Queue>),
         finish: impl FnOnce(S, &Tally, Exit, Reason, Micros) -> T + Send + 'static,
     ) -> io::Result<Outcome<T>>
     where
@@ -187,7 +194,9 @@ impl Prepared {
         T: Send + 'static,
     {
         let queue = Arc::new(Queue::new()?);
-        let writer = Writer::new(sink, Arc::clone(&queue), clock, self.strict, self.limits);
+        let judge = Judge::new(self.input, self.size());
+        let rules = Rules { strict: self.strict, judge, streams: self.limits };
+        let writer = Writer::new(sink, Arc::clone(&queue), clock, rules);
         let (end, ended) = mpsc::channel();
         let (result, finished) = mpsc::channel();
         let guard = FailOnPanic(Arc::clone(&queue));
@@ -200,6 +209,7 @@ impl Prepared {
             }
             std::mem::forget(guard);
         })?;
+        begun(&queue);
         let relay = Relay::new(Endpoints {
             tty: self.tty,
             master: self.master,

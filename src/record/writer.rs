@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::input::{Decision, Judge};
 use super::queue::{Batch, Item, Kind, Queue};
 use crate::event::{Fact, Micros, TermSize};
 use crate::recording::live::Live;
@@ -110,6 +111,17 @@ pub struct StreamLimits {
     pub rate: u64,
 }
 
+/// What policy says of a session.
+#[derive(Debug)]
+pub struct Rules {
+    /// Whether a store that fails ends the session.
+    pub strict: bool,
+    /// What is kept of typed keys.
+    pub judge: Judge,
+    /// How much of streams without a PTY is kept.
+    pub streams: StreamLimits,
+}
+
 /// A stretch that is being lost.
 #[derive(Debug)]
 struct Gap {
@@ -126,6 +138,7 @@ pub struct Writer<S> {
     queue: Arc<Queue>,
     clock: Clock,
     strict: bool,
+    judge: Judge,
     streams: [Bucket; 3],
     facts: Vec<Fact>,
     gap: Option<Gap>,
@@ -135,19 +148,14 @@ pub struct Writer<S> {
 impl<S: Sink> Writer<S> {
     /// A writer of `queue` into `sink`.
     #[must_use]
-    pub fn new(
-        sink: S,
-        queue: Arc<Queue>,
-        clock: Clock,
-        strict: bool,
-        limits: StreamLimits,
-    ) -> Self {
-        let bucket = |n| Bucket::new(n, limits.burst, limits.rate);
+    pub fn new(sink: S, queue: Arc<Queue>, clock: Clock, rules: Rules) -> Self {
+        let bucket = |n| Bucket::new(n, rules.streams.burst, rules.streams.rate);
         Self {
             sink,
             queue,
             clock,
-            strict,
+            strict: rules.strict,
+            judge: rules.judge,
             streams: [bucket(0), bucket(1), bucket(2)],
             facts: Vec::new(),
             gap: None,
@@ -174,6 +182,8 @@ impl<S: Sink> Writer<S> {
                 bucket.end(&mut self.facts);
             }
         }
+        self.judge.end(now);
+        self.write_judged(now);
         let result = self.write_facts(now).and_then(|()| self.sink.flush(now));
         self.settle(now, result);
         self.close_gap(now);
@@ -183,7 +193,7 @@ impl<S: Sink> Writer<S> {
     fn until_due(&self, now: Micros) -> Option<Duration> {
         let due = match &self.gap {
             Some(gap) => Some(gap.retry),
-            None => self.sink.due(),
+            None => self.sink.due().into_iter().chain(self.judge.due()).min(),
         };
         due.map(|due| Duration::from_micros(due.saturating_sub(now)))
     }
@@ -192,6 +202,10 @@ impl<S: Sink> Writer<S> {
         let Batch { items, bytes, sync, closed } = batch;
         self.write_items(items, &bytes);
         let now = self.clock.micros();
+        if self.judge.due().is_some_and(|due| due <= now) {
+            self.judge.tick(now);
+            self.write_judged(now);
+        }
         if self.gap.as_ref().is_some_and(|gap| now >= gap.retry || closed) {
             self.close_gap(now);
         } else if self.gap.is_none() && (sync || self.sink.due().is_some_and(|due| due <= now)) {
@@ -212,6 +226,7 @@ impl<S: Sink> Writer<S> {
             }
             if let Some(gap) = &mut self.gap {
                 gap.bytes += own.len() as u64;
+                self.unkept(item.time, &item.kind, own);
                 continue;
             }
             let result = self.event(item.time, &item.kind, own);
@@ -219,18 +234,74 @@ impl<S: Sink> Writer<S> {
         }
     }
 
+    /// An event of a gap: the judge follows the terminal all the same.
+    fn unkept(&mut self, time: Micros, kind: &Kind, bytes: &[u8]) {
+        match kind {
+            Kind::Output => self.judge.output(time, bytes),
+            Kind::Input(line) => self.judge.typed(time, bytes, *line),
+            Kind::Resize(size) => self.judge.resized(time, *size),
+            Kind::Stream(_) | Kind::Fact(_) => {}
+        }
+        while self.judge.next_decision().is_some() {}
+    }
+
     fn event(&mut self, time: Micros, kind: &Kind, bytes: &[u8]) -> Result<(), S::Error> {
         match kind {
-            Kind::Output => self.sink.output(time, bytes),
-            // Typed bytes are kept once they are judged; until then none are.
-            Kind::Input(_) => Ok(()),
-            Kind::Resize(size) => self.sink.resize(time, *size),
+            Kind::Output => {
+                self.judge.output(time, bytes);
+                self.sink.output(time, bytes).and_then(|()| self.judged(time))
+            }
+            Kind::Input(line) => {
+                self.judge.typed(time, bytes, *line);
+                self.judged(time)
+            }
+            Kind::Resize(size) => {
+                self.judge.resized(time, *size);
+                self.sink.resize(time, *size).and_then(|()| self.judged(time))
+            }
             Kind::Fact(fact) => self.sink.fact(time, fact),
             Kind::Stream(number) => {
                 if let Some(bucket) = self.streams.get_mut(usize::from(*number)) {
                     bucket.take(time, bytes, &mut self.facts);
                 }
                 self.write_facts(time)
+            }
+        }
+    }
+
+    fn write_judged(&mut self, time: Micros) {
+        let result = self.judged(time);
+        self.settle(time, result);
+    }
+
+    /// Writes what has been decided of the person's typing. What is typed in a
+    /// gap is judged too, and lost with it: the judge must see all there is.
+    fn judged(&mut self, time: Micros) -> Result<(), S::Error> {
+        let mut result = Ok(());
+        while let Some(decision) = self.judge.next_decision() {
+            if self.gap.is_none() && result.is_ok() {
+                result = self.decision(time, &decision);
+            }
+        }
+        result
+    }
+
+    fn decision(&mut self, time: Micros, decision: &Decision) -> Result<(), S::Error> {
+        let times = |kind, start: &Micros, end: &Micros| {
+            Fact::new(kind).with("start_us", *start).with("end_us", *end)
+        };
+        match decision {
+            Decision::Keep { start_us, end_us, bytes } => {
+                self.sink.fact(time, &times("typed", start_us, end_us))?;
+                self.sink.input(time, bytes)
+            }
+            Decision::Masked { reason, start_us, end_us } => {
+                let fact = times("masked", start_us, end_us).with("reason", reason.name());
+                self.sink.fact(time, &fact)
+            }
+            Decision::Reply { bytes } => {
+                let b64 = data_encoding::BASE64.encode(bytes);
+                self.sink.fact(time, &Fact::new("reply").with("b64", b64))
             }
         }
     }

@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::lookup::Found;
 use crate::cli;
 use crate::config::{Config, ManifestCommand, identity as keys};
 use crate::event::{Header, Micros};
@@ -62,6 +64,7 @@ pub struct Keeper {
     path: PathBuf,
     start: jiff::Timestamp,
     sync: bool,
+    target: Found,
 }
 
 impl Keep {
@@ -106,12 +109,17 @@ impl Keep {
         manifest.files = digests(live.files());
         manifest.chain = Some(live.chain());
         manifest.write(&path, sync)?;
-        let keeper = Keeper { manifest, path, start: session.start, sync };
+        let keeper = Keeper { manifest, path, start: session.start, sync, target: Found::default() };
         Ok(Self { live, keeper, notice: to.notice() })
     }
 }
 
 impl Keeper {
+    /// Takes the target from here at the end, should it be known better then.
+    pub fn with_target(self, target: Found) -> Self {
+        Self { target, ..self }
+    }
+
     /// Finishes the recording and replaces the manifest.
     ///
     /// # Errors
@@ -133,6 +141,9 @@ impl Keeper {
             other => manifest::Exit::Code(super::status(other).into()),
         });
         self.manifest.end_reason = Some(reason.name().to_owned());
+        if let Some(target) = self.target.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.manifest.target = object(serde_json::to_value(target));
+        }
         self.manifest.bytes_out = tally.bytes_out;
         self.manifest.bytes_in = tally.bytes_in;
         let finished = live.finish(time, Some(&super::status(exit).to_string()));

@@ -1,9 +1,9 @@
 //! `hrec rec`, and `hrec ssh` and its like: records a program.
 
 mod keep;
+mod lookup;
 mod tell;
 
-pub(crate) use keep::ID_VARIABLE;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -15,9 +15,10 @@ use anyhow::{Context, Result};
 use self::keep::Keep;
 use super::FAILED;
 use crate::cli;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Input, Mode as Policy};
 use crate::identity::target::Target;
 use crate::identity::{Facts, Who};
+use crate::record::input::Mode;
 use crate::record::policy::{Rescue, WithoutStore, without_store};
 use crate::record::relay::Exit;
 use crate::record::session::{Plan, Prepared};
@@ -34,7 +35,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     tell::overruled(config);
     let (program, arguments) = command(args);
     let target = Target::of(&program, &arguments);
-    let strict = config.record_mode.value == Mode::Strict;
+    let strict = config.record_mode.value == Policy::Strict;
     let clock = Clock::start();
     let start = jiff::Timestamp::now();
     let user = users::by_uid(rustix::process::getuid().as_raw());
@@ -45,7 +46,11 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         program: program.clone(),
         args: arguments.clone(),
         arg0: None,
-        env: vec![(Who::PARENT.into(), id.as_str().into())],
+        env: vec![
+            (Who::PARENT.into(), id.as_str().into()),
+            (Who::CAME_FROM.into(), id.as_str().into()),
+        ],
+        input: judged(config.record_input.value),
         strict,
         streams: StreamLimits {
             burst: config.shell_stream_burst.value.0,
@@ -74,8 +79,13 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         }
     };
     let Keep { live, keeper, notice } = keep;
+    // No secret of a session may reach a core file, nor another process of
+    // the same user through ptrace(2).
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let lookup = lookup::Lookup::new(&program, &arguments, &target, user);
+    let keeper = keeper.with_target(lookup.found());
     let outcome = prepared
-        .run(live, clock, move |live, tally, exit, reason, time| {
+        .run(live, clock, move |queue| lookup.start(queue, clock), move |live, tally, exit, reason, time| {
             keeper.finish(live, tally, exit, reason, time)
         })
         .context("cannot start a session")?;
@@ -113,6 +123,15 @@ fn status(exit: Exit) -> u8 {
 /// shells have it (POSIX.1-2017, 2.8.2).
 fn not_executed(errno: i32) -> u8 {
     if errno == libc::ENOENT { 127 } else { 126 }
+}
+
+/// The judge's rule for a setting.
+fn judged(input: Input) -> Mode {
+    match input {
+        Input::Echoed => Mode::Echoed,
+        Input::Full => Mode::Full,
+        Input::None => Mode::None,
+    }
 }
 
 fn own_groups(who: &Who) -> Vec<String> {
