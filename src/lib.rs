@@ -11,7 +11,8 @@
 //! | 2 | [`recording`], [`seal`], [`store`] |
 //! | 3 | [`record`], [`timeline`] |
 //! | 4 | [`play`] |
-//! | 5 | [`cli`], [`cmd`], [`config`] |
+//! | 5 | [`cli`], [`config`] |
+//! | 6 | [`cmd`] |
 
 pub mod event;
 

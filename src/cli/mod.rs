@@ -165,7 +165,7 @@ pub struct Play {
     #[arg(long, value_name = "S")]
     pub idle_limit: Option<String>,
 
-    /// Write the replay as plain output, without the player's keys and bars
+    /// Show the replay and nothing else: no keys, no bars
     #[arg(long)]
     pub plain: bool,
 
