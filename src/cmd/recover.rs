@@ -18,6 +18,7 @@ use crate::recording::{self, Paths};
 use crate::screen::safe_text;
 use crate::seal::chain;
 use crate::seal::manifest::{FileDigest, Manifest, State};
+use crate::timeline::{LineEnds, with_streams};
 
 /// Runs the verb.
 ///
@@ -102,7 +103,9 @@ fn made_from(paths: &Paths) -> Result<ChainState> {
 /// What the writer did not live to count.
 fn count(manifest: &mut Manifest, mut source: Source) -> Result<()> {
     let (mut bytes_out, mut bytes_in, mut last) = (0, 0, 0);
-    for event in &mut source {
+    // As the writer counts: a pipe's bytes too, kept or not.
+    let mut events = with_streams(&mut source, LineEnds::AsTheyWere);
+    for event in &mut events {
         let event = event?;
         last = event.time;
         match event.data {
@@ -111,7 +114,7 @@ fn count(manifest: &mut Manifest, mut source: Source) -> Result<()> {
             _ => {}
         }
     }
-    manifest.bytes_out = bytes_out;
+    manifest.bytes_out = bytes_out + events.left_out();
     manifest.bytes_in = bytes_in;
     let start: Result<Timestamp, _> = manifest.start.parse();
     let length = SignedDuration::from_micros(i64::try_from(last).unwrap_or(i64::MAX));
