@@ -2,6 +2,7 @@
 //! definitions, and the list of settings in `hrec-config(5)`. The committed
 //! copy must be what the code gives now;
 //! `HREC_UPDATE=1 cargo test --test generated` writes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt::Write as _;
 use std::fs;
