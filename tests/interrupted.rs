@@ -1,6 +1,13 @@
 //! A recorder that was killed: what is left is found, read, recovered, and
 //! then opened by anybody.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
 mod support;
 
 use std::path::PathBuf;
@@ -69,7 +76,7 @@ fn killed(sandbox: &Sandbox) {
     child.kill().unwrap();
     child.wait().unwrap();
     for process in sandbox.processes() {
-        let pid = rustix::process::Pid::from_raw(process.pid as i32).unwrap();
+        let pid = rustix::process::Pid::from_raw(process.pid).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     sandbox.wait_until_nothing_runs();

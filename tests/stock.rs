@@ -1,6 +1,12 @@
 //! What hrec writes, opened by the tools that everybody has: age, zstd, jq,
 //! sha256sum, ssh-keygen, Python. None of them knows hrec.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
 #[path = "support/tool.rs"]
 mod tool;
 
