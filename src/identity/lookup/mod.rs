@@ -69,7 +69,9 @@ pub fn run(
     let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let found = match Family::of(&base_name(program))? {
         Family::Ssh => ssh::look(&ssh::arguments(&words)?, around),
-        Family::Mosh | Family::Sftp | Family::Scp => ssh::look(&ssh::destination(typed)?, around),
+        family @ (Family::Mosh | Family::Sftp | Family::Scp) => {
+            ssh::look(&ssh::destination(family, &words, typed)?, around)
+        }
         Family::Kubernetes => kubeconfig::look(program, &words, around),
         Family::Postgres => Some(libpq::look(&base_name(program), &words, typed, around)),
         _ => None,

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::super::target::{Target, setting_of, ssh_parts};
+use super::super::target::{Family, SshOption, Target, handed_on, setting_of, ssh_parts};
 use super::{Surroundings, helper};
 
 /// Settings of `-o` that decide where ssh goes and as whom, and run nothing.
@@ -21,29 +21,31 @@ const SETTINGS: &[&str] = &[
     "user",
 ];
 
+/// Those of ssh's options that may be asked with.
+fn kept(options: &[SshOption<'_>]) -> Vec<String> {
+    let mut out = Vec::new();
+    for (name, value) in options {
+        match (*name, *value) {
+            ("F" | "J" | "l" | "p" | "P", Some(value)) => {
+                out.extend([format!("-{name}"), value.to_owned()]);
+            }
+            ("o", Some(setting)) => {
+                if let Some((key, value)) = setting_of(setting)
+                    && SETTINGS.contains(&key.to_ascii_lowercase().as_str())
+                {
+                    out.extend(["-o".to_owned(), format!("{key}={value}")]);
+                }
+            }
+            ("4" | "6", None) => out.push(format!("-{name}")),
+            _ => {}
+        }
+    }
+    out
+}
+
 /// Arguments for `ssh -G`, out of ssh's own; `None` without a destination.
 pub(super) fn arguments(words: &[String]) -> Option<Vec<String>> {
     let parts = ssh_parts(words);
-    let kept = |options: &[(&str, Option<&str>)]| -> Vec<String> {
-        let mut out = Vec::new();
-        for (name, value) in options {
-            match (*name, *value) {
-                ("F" | "J" | "l" | "p" | "P", Some(value)) => {
-                    out.extend([format!("-{name}"), value.to_owned()]);
-                }
-                ("o", Some(setting)) => {
-                    if let Some((key, value)) = setting_of(setting)
-                        && SETTINGS.contains(&key.to_ascii_lowercase().as_str())
-                    {
-                        out.extend(["-o".to_owned(), format!("{key}={value}")]);
-                    }
-                }
-                ("4" | "6", None) => out.push(format!("-{name}")),
-                _ => {}
-            }
-        }
-        out
-    };
     let destination = parts.destination.filter(|d| !d.is_empty())?;
     // What stood behind the destination stays behind it: the first of several
     // values holds, the destination's own among them.
@@ -59,10 +61,11 @@ pub(super) fn arguments(words: &[String]) -> Option<Vec<String>> {
     Some(out)
 }
 
-/// Arguments for `ssh -G` out of a target, for programs that call ssh.
-pub(super) fn destination(typed: &Target) -> Option<Vec<String>> {
+/// Arguments for `ssh -G` out of a target, for programs that call ssh: with
+/// the options that they hand on to it.
+pub(super) fn destination(family: Family, words: &[String], typed: &Target) -> Option<Vec<String>> {
     let host = typed.host.as_ref()?;
-    let mut out = Vec::new();
+    let mut out = kept(&handed_on(family, words));
     if let Some(user) = &typed.user {
         out.extend(["-l".to_owned(), user.clone()]);
     }
@@ -81,7 +84,8 @@ pub(super) fn look(arguments: &[String], around: &Surroundings<'_>) -> Option<Ta
     for line in output.lines() {
         match line.split_once(' ') {
             Some(("hostname", host)) => target.host = Some(host.to_owned()),
-            Some(("user", user)) => target.user = Some(user.to_owned()),
+            // As in a target as typed: what is behind a colon may be a password.
+            Some(("user", user)) => target.user = user.split(':').next().map(str::to_owned),
             Some(("port", port)) => target.port = port.parse().ok(),
             _ => {}
         }

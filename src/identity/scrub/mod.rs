@@ -63,9 +63,7 @@ fn words_of(words: &[String], depth: u8) -> Vec<String> {
             Next::HidePair => (rules::pair(word), Next::Read),
             Next::HideHeader => (rules::header(word), Next::Read),
             Next::Read | Next::HideUnlessOption => {
-                if let Some(found) = Rules::of(word) {
-                    rules = found;
-                }
+                rules = rules.after(word);
                 match rules.apply(word) {
                     Some(applied) => applied,
                     None => (free(word, depth), Next::Read),

@@ -147,6 +147,7 @@ const TABLE: &[Rules] = &[
     },
     Rules {
         programs: &["vault", "bao", "consul", "op", "heroku", "fly", "doppler", "credhub"],
+        operands: &["login", "unseal", "unwrap"],
         pairs: true,
         ..NONE
     },
@@ -284,7 +285,6 @@ const TABLE: &[Rules] = &[
             "extraheader",
             "http.extraheader",
             "_authToken",
-            "owner",
         ],
         ..NONE
     },
@@ -298,6 +298,7 @@ const TABLE: &[Rules] = &[
         operands: &[""],
         ..NONE
     },
+    // No rules of their own, but the end of the ones before: `sudo -u x psql`.
     Rules {
         programs: &["psql", "pg_dump", "pg_restore", "pg_dumpall", "createdb", "dropdb"],
         ..NONE
@@ -309,8 +310,13 @@ impl Rules {
         NONE
     }
 
-    /// The rules of the program that `word` names, if it names one.
-    pub(super) fn of(word: &str) -> Option<Self> {
+    /// The rules that hold from `word` on: those of the program that it names,
+    /// if it names one and has no meaning to the program before.
+    pub(super) fn after(self, word: &str) -> Self {
+        if self.operands.contains(&word) { self } else { Self::of(word).unwrap_or(self) }
+    }
+
+    fn of(word: &str) -> Option<Self> {
         if word.starts_with('-') || word.contains('=') {
             return None;
         }
@@ -379,16 +385,14 @@ impl Rules {
     }
 
     fn one_dash(&self, word: &str, option: &str) -> Option<(String, Next)> {
-        let (name, value) = match option.split_once(['=', ':']) {
-            Some((name, value)) => (name, Some(value)),
-            None => (option, None),
-        };
+        let end = option.find(['=', ':']);
+        let (name, value) = option.split_at(end.unwrap_or(option.len()));
         let listed = self.long.contains(&name);
         if !listed && (name.chars().count() < 3 || !is_secret_name(name)) {
             return None;
         }
-        Some(match value {
-            Some(_) => (format!("-{name}={MASK}"), Next::Read),
+        Some(match value.chars().next() {
+            Some(separator) => (format!("-{name}{separator}{MASK}"), Next::Read),
             None => (word.to_owned(), Next::Hide),
         })
     }

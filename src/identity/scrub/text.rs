@@ -116,20 +116,26 @@ pub(super) fn uris(text: &str) -> String {
             .next()
             .unwrap_or_default()
             .to_ascii_lowercase();
+        rest = tail;
+        // Either the password holds a ?, or the query an @: in both cases what
+        // is behind the @ may be a secret's tail.
+        if userinfo.contains(['?', '#']) {
+            out.push_str(MASK);
+            continue;
+        }
         match userinfo.split_once(':') {
-            Some((user, _)) if !user.contains(['?', '#', '=']) => {
+            Some((user, _)) => {
                 out.push_str(user);
                 out.push(':');
                 out.push_str(MASK);
             }
-            None if USER_SCHEMES.contains(&scheme.as_str()) && !userinfo.contains(['?', '#']) => {
+            None if USER_SCHEMES.contains(&scheme.as_str()) => {
                 out.push_str(userinfo.split(';').next().unwrap_or_default());
             }
-            _ => out.push_str(MASK),
+            None => out.push_str(MASK),
         }
         out.push('@');
         out.push_str(host);
-        rest = tail;
     }
     out.push_str(rest);
     out

@@ -21,7 +21,7 @@ use super::scrub;
 
 pub(super) use options::{Grammar, Item, Order};
 pub(super) use postgres::{Conninfo, typed_conninfo};
-pub(super) use shell::{setting_of, ssh_parts};
+pub(super) use shell::{SshOption, handed_on, setting_of, ssh_parts};
 use uri::Uri;
 
 /// Longest field that is kept, in characters: a DNS name has 253 at most.

@@ -5,7 +5,7 @@
 //! the command given to sudo, is never looked at.
 
 use super::uri::host_port;
-use super::{Grammar, Item, Order, Target, Uri, at, field};
+use super::{Family, Grammar, Item, Order, Target, Uri, at, field};
 
 /// ssh(1), all options of OpenSSH 9 and 10.
 pub(in crate::identity) const SSH: Grammar = Grammar {
@@ -118,6 +118,23 @@ pub(in crate::identity) fn ssh_parts(words: &[String]) -> SshParts<'_> {
     parts
 }
 
+/// What scp and sftp hand on to ssh as it is: not `-P` and `-l`, which mean
+/// something else to them.
+pub(in crate::identity) fn handed_on(family: Family, words: &[String]) -> Vec<SshOption<'_>> {
+    let grammar = match family {
+        Family::Scp => &SCP,
+        Family::Sftp => &SFTP,
+        _ => return Vec::new(),
+    };
+    grammar
+        .items(words)
+        .filter_map(|item| match item {
+            Item::Option(name @ ("F" | "J" | "o" | "4" | "6"), value) => Some((name, value)),
+            _ => None,
+        })
+        .collect()
+}
+
 /// A setting of `-o`: `Name=value`, `Name value` or `Name = value`
 /// (ssh_config(5)), with or without quotes.
 pub(in crate::identity) fn setting_of(text: &str) -> Option<(&str, &str)> {
@@ -133,13 +150,18 @@ fn destination(target: &mut Target, typed: &str, scheme: &str) {
         (target.user, target.host, target.port) = (uri.user, uri.host, uri.port);
     } else if let Some((user, host)) = typed.rsplit_once('@') {
         target.user = user.split(':').next().and_then(field);
-        target.host = field(host);
+        target.host = field(unbracketed(host));
     } else {
-        target.host = field(typed);
+        target.host = field(unbracketed(typed));
     }
     if let Some(host) = target.host.as_deref() {
         target.name = at(target.user.as_deref(), Some(host));
     }
+}
+
+/// scp and sftp want an IPv6 address in brackets, ssh wants it without.
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
 
 pub(super) fn mosh(words: &[String]) -> Target {

@@ -76,7 +76,7 @@ fn ssh() {
             ("scp -P 22 -r a b u@h:/tmp", "u@h user=u host=h port=22"),
             ("scp u@h:/etc/passwd ./a:b", "u@h user=u host=h"),
             ("scp a:x b:y", "b host=b"),
-            ("scp [2001:db8::1]:x .", "[2001:db8::1] host=[2001:db8::1]"),
+            ("scp [2001:db8::1]:x .", "2001:db8::1 host=2001:db8::1"),
             ("scp scp://u@h:22/x .", "u@h user=u host=h port=22"),
             ("scp a b", "scp"),
         ],
