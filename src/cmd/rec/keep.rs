@@ -109,7 +109,8 @@ impl Keep {
         manifest.files = digests(live.files());
         manifest.chain = Some(live.chain());
         manifest.write(&path, sync)?;
-        let keeper = Keeper { manifest, path, start: session.start, sync, target: Found::default() };
+        let keeper =
+            Keeper { manifest, path, start: session.start, sync, target: Found::default() };
         Ok(Self { live, keeper, notice: to.notice() })
     }
 }

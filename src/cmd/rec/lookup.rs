@@ -24,7 +24,12 @@ pub struct Lookup {
 
 impl Lookup {
     /// A lookup for this command line.
-    pub fn new(program: &OsStr, args: &[OsString], typed: &Target, user: Option<users::User>) -> Self {
+    pub fn new(
+        program: &OsStr,
+        args: &[OsString],
+        typed: &Target,
+        user: Option<users::User>,
+    ) -> Self {
         Self {
             program: program.to_owned(),
             args: args.to_vec(),

@@ -4,7 +4,6 @@ mod keep;
 mod lookup;
 mod tell;
 
-
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -85,9 +84,12 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     let lookup = lookup::Lookup::new(&program, &arguments, &target, user);
     let keeper = keeper.with_target(lookup.found());
     let outcome = prepared
-        .run(live, clock, move |queue| lookup.start(queue, clock), move |live, tally, exit, reason, time| {
-            keeper.finish(live, tally, exit, reason, time)
-        })
+        .run(
+            live,
+            clock,
+            move |queue| lookup.start(queue, clock),
+            move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
+        )
         .context("cannot start a session")?;
     tell::end(&program, &outcome, notice.as_deref(), args.output.as_deref());
     if strict && (outcome.finished.as_ref().is_none_or(|(made, _)| made.is_err())) {

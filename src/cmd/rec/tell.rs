@@ -67,13 +67,22 @@ pub fn end(
                 None => "hrec play -1".to_owned(),
             };
             line(&format!(
-                "recorded {} in {} to {}; replay: {play}",
+                "recorded {}, {}: {} ({play})",
                 length(outcome.duration),
                 size(made.bytes),
-                safe_text(&made.path.to_string_lossy()),
+                safe_text(&at_home(&made.path)),
             ));
         }
         Ok(_) => {}
+    }
+}
+
+/// A path as a shell would take it, short: `~/…` for one below the home.
+fn at_home(path: &Path) -> String {
+    let home = std::env::var_os("HOME").filter(|home| home != "/");
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(below) => format!("~/{}", below.display()),
+        None => path.display().to_string(),
     }
 }
 
