@@ -1,11 +1,14 @@
 //! What hrec says of a login and of a target, against the programs that know:
 //! `ssh-keygen`, `sshd`, `ssh -G` and `kubectl config view`.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use hrec::identity::certificate::Key;
 use hrec::identity::lookup::{self, Surroundings};
@@ -248,6 +251,28 @@ fn ssh_g_gives_the_host_behind_an_alias() {
     assert_eq!(ask(&["-F", config, "-V"]), None);
     assert_eq!(ask(&["-F", config, "--", &format!("-o{evil}")]), None);
     assert!(!ran.exists());
+}
+
+/// `Match exec` is evaluated, as the person's own ssh evaluates it; what hangs
+/// there costs the answer and is killed.
+#[test]
+fn a_match_exec_that_hangs_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, pid) = (dir.path().join("config"), dir.path().join("pid"));
+    let ask = || Asked::new("ssh", &["-F", config.to_str().unwrap(), "prod"]).target();
+    fs::write(&config, "Match originalhost prod exec true\n  HostName db1.example.net\n").unwrap();
+    assert_eq!(ask().and_then(|t| t.host).as_deref(), Some("db1.example.net"));
+    let command = format!("echo $$ > {}; exec sleep 60", pid.display());
+    fs::write(&config, format!("Match exec \"{command}\"\n  HostName db1.example.net\n")).unwrap();
+    let start = Instant::now();
+    assert_eq!(ask(), None);
+    assert!(start.elapsed() < lookup::TIME_MAX + Duration::from_secs(2));
+    let pid = fs::read_to_string(&pid).unwrap();
+    let stat = || fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
+    while stat() == "sleep\n" {
+        assert!(start.elapsed() < lookup::TIME_MAX + Duration::from_secs(4), "it lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Of everything that is on a command line, ssh agrees with us on who and

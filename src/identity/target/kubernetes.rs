@@ -42,8 +42,9 @@ pub(super) fn read(words: &[String]) -> Target {
             Item::Option("n" | "namespace", Some(name)) => target.namespace = field(plain(name)),
             Item::Option("context", Some(name)) => target.context = field(name),
             Item::Option("user", Some(user)) => target.user = field(user),
-            Item::Option("cluster", Some(name)) => target.cluster = field(name),
-            Item::Option("s" | "server", Some(url)) => target.server = field(plain(url)),
+            Item::Option("s" | "server", Some(url)) => {
+                (target.host, target.port) = Target::address(plain(url)).unwrap_or_default();
+            }
             Item::Option("c" | "container", Some(name)) => target.container = field(plain(name)),
             Item::Operand(word) => operands.push(word),
             Item::End => break,

@@ -261,7 +261,7 @@ fn kubernetes() {
             ("kubectl --token s3cret --context=prod get pods", "prod context=prod"),
             ("kubectl --token=s3cret get secret x -o yaml", "kubectl"),
             ("kubectl create secret generic x --from-literal=a=s3cret", "kubectl"),
-            ("kubectl -s https://u:s3cret@h:6443 get pods", "kubectl server=https://u:***@h:6443"),
+            ("kubectl -s https://u:s3cret@h:6443 get pods", "kubectl host=h port=6443"),
             ("oc rsh api-0", "api-0 pod=api-0"),
             ("kubectl", "kubectl"),
         ],
