@@ -247,24 +247,25 @@ enum Fault {
 }
 
 impl Faulty {
-    fn fault(&self) -> Option<Fault> {
+    /// The fault that this call meets, and whether it is the first to.
+    fn fault(&self) -> Option<(Fault, bool)> {
         let mut plan = self.0.lock().unwrap();
         plan.calls += 1;
         let from = plan.fail_at;
         let hit = match plan.fault {
             Fault::Kill => plan.calls > from,
-            _ => plan.calls > from && plan.calls <= from + plan.fails,
+            _ => plan.calls > from && plan.calls - from <= plan.fails,
         };
-        hit.then_some(plan.fault)
+        hit.then_some((plan.fault, plan.calls - 1 == from))
     }
 
     fn whole(&self) -> io::Result<()> {
         match self.fault() {
-            Some(Fault::Errno(errno) | Fault::ShortThen(errno)) => {
+            Some((Fault::Errno(errno) | Fault::ShortThen(errno), _)) => {
                 Err(io::Error::from_raw_os_error(errno))
             }
-            Some(Fault::Kill) => Err(io::Error::other("killed")),
-            Some(Fault::Short) | None => Ok(()),
+            Some((Fault::Kill, _)) => Err(io::Error::other("killed")),
+            Some((Fault::Short, _)) | None => Ok(()),
         }
     }
 }
@@ -273,16 +274,19 @@ struct FaultyFile(Faulty, Box<dyn DiskFile>);
 
 impl DiskFile for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let half = bytes.len().div_ceil(2);
         match self.0.fault() {
-            Some(Fault::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
-            Some(Fault::Kill) => {
-                // The one that was under way may have got half.
+            None => self.1.write(bytes),
+            Some((Fault::Short, _) | (Fault::ShortThen(_), true)) => self.1.write(&bytes[..half]),
+            Some((Fault::Kill, true)) => {
+                // The write that was under way got half to the disk.
+                self.1.write(&bytes[..half])?;
                 Err(io::Error::other("killed"))
             }
-            Some(Fault::Short | Fault::ShortThen(_)) => {
-                self.1.write(&bytes[..bytes.len().div_ceil(2)])
+            Some((Fault::Kill, false)) => Err(io::Error::other("killed")),
+            Some((Fault::Errno(errno) | Fault::ShortThen(errno), _)) => {
+                Err(io::Error::from_raw_os_error(errno))
             }
-            None => self.1.write(bytes),
         }
     }
 
