@@ -6,22 +6,25 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Makes `command` start in a session of its own (setsid(2)).
+use rustix::process::Signal;
+
+/// Makes `command` start in a session of its own (setsid(2)), to be killed
+/// when the thread that starts it ends.
 ///
 /// A process group of its own is not enough: a process in the background may
-/// still open `/dev/tty` and write to the person's screen.
+/// still open `/dev/tty` and write to the person's screen. And hrec may end
+/// while it waits for the helper: nobody else would end that.
 pub fn own_session(command: &mut Command) {
-    // SAFETY: between fork and exec the closure makes one system call, which
-    // is async-signal-safe, and allocates nothing.
+    // SAFETY: between fork and exec the closure makes two system calls, which
+    // are async-signal-safe, and allocates nothing.
     unsafe {
         command.pre_exec(|| {
-            rustix::process::setsid()
-                .map(drop)
-                .map_err(|e| io::Error::from_raw_os_error(e.raw_os_error()))
+            rustix::process::setsid()?;
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            Ok(())
         });
     }
 }
@@ -40,5 +43,19 @@ mod tests {
         let text = String::from_utf8(output.stdout).unwrap();
         let (stat, pid) = text.trim().split_once('\n').unwrap();
         assert_eq!(stat, format!("{pid} {pid} 0"));
+    }
+
+    #[test]
+    fn the_helper_ends_with_the_thread_that_started_it() {
+        let mut child = std::thread::spawn(|| {
+            let mut command = Command::new("sleep");
+            command.arg("60");
+            own_session(&mut command);
+            command.spawn().unwrap()
+        })
+        .join()
+        .unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
     }
 }
