@@ -131,6 +131,8 @@ pub struct Judge {
     /// Where a run of the line that is being typed began that was shown:
     /// whatever stands right of it is no prompt.
     shown_at: Option<Place>,
+    /// The row of a prompt that is being answered.
+    prompted: Option<i64>,
     /// Where a run of this line began that was not shown. A prompt that shows
     /// nothing leaves the cursor there, and what is typed after a correction
     /// is of the same secret.
@@ -158,6 +160,7 @@ impl Judge {
             waiting_bytes: 0,
             decided: VecDeque::new(),
             shown_at: None,
+            prompted: None,
             refused_at: None,
             carried: None,
         }
@@ -326,3 +329,6 @@ impl Judge {
             || self.run.as_ref().is_some_and(at_prompt)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 
 use std::sync::LazyLock;
 
+use unicode_width::UnicodeWidthChar;
+
 /// The phrases, a line each.
 const PHRASES: &str = include_str!("../../../assets/password-prompts.txt");
 
@@ -70,14 +72,113 @@ fn is_space(c: char) -> bool {
         || ('\u{202a}'..='\u{202e}').contains(&c)
 }
 
-/// What may follow a phrase: space, punctuation, and the marks that a prompt
-/// shows for characters typed. No "$", "#" and "%": those end a shell's.
+/// What may follow a phrase: space, punctuation, the edge of a form's field, and
+/// the marks that a prompt shows for characters typed. No "$", "#" and "%": those end a shell's.
 fn is_after(c: char) -> bool {
-    is_space(c) || ":：;,.。…?？؟!>*•●)]}）】»\"'’”」』_-=".contains(c)
+    is_space(c) || ":：;,.。…?？؟!>*•●()[]{}（）【】|│«»\"'’”」』_-=".contains(c)
 }
 
 fn folded(text: &str) -> String {
-    // Case folding near enough: what differs only in the languages with
-    // several lower-case forms are letters that no phrase is told apart by.
-    text.to_lowercase().replace("i\u{307}", "i").replace('\u{a0}', " ")
+    // Combining marks and joiners have no cell of their own on the screen that
+    // the line was read from, and may be there in more than one form.
+    // And a few letters are not the same again after going to upper case.
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars().flat_map(char::to_lowercase).filter(|c| c.width() != Some(0)) {
+        match c {
+            '\u{a0}' => folded.push(' '),
+            'ı' => folded.push('i'),
+            'ς' => folded.push('σ'),
+            'ß' => folded.push_str("ss"),
+            _ => folded.push(c),
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_known() {
+        for line in [
+            "Password: ",
+            "[sudo] password for alice: ",
+            "bob@db1.example.com's password: ",
+            "Enter passphrase for key '/home/bob/.ssh/id_ed25519': ",
+            "Password for user postgres: ",
+            "Enter password: ",
+            "(current) UNIX password: ",
+            "Retype new password: ",
+            "Retype new UNIX password: ",
+            "Enter encryption key: ****",
+            "Enter same key again: ",
+            "Enter new password for user \"bob\": ",
+            "Enter it again: ",
+            "[sudo] Passwort für alice: ",
+            "Passwort: ",
+            "Mot de passe de alice : ",
+            "[sudo] Mot de passe de alice\u{a0}: ",
+            "Contraseña: ",
+            "[sudo] contraseña para alice: ",
+            "[sudo] alice のパスワード:",
+            "パスワード：",
+            "新しいパスワードを再入力してください:",
+            "[sudo] пароль для alice: ",
+            "[sudo] alice 的密码：",
+            "密碼：",
+            "Şifre: ",
+            "Heslo: ",
+            "[sudo] hasło użytkownika alice: ",
+            "Κωδικός πρόσβασης: ",
+            "[sudo] password di alice: ",
+            "Senha: ",
+            "Palavra-passe: ",
+            "암호: ",
+            "كلمة السر: ",
+            "Wachtwoord: ",
+            "Lösenord: ",
+            "Jelszó: ",
+            "alice jelszava: ",
+            "AWS Secret Access Key [None]: ",
+            "Verification code: ",
+            "Enter passphrase (empty for no passphrase): ",
+        ] {
+            assert!(is_password(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        for line in [
+            "",
+            "$ ",
+            "$ passwordless",
+            "~/src/password $ ",
+            "user@host ~/password> ",
+            "bob@password-db:~# ",
+            "login: ",
+            "Username for 'https://example.com': ",
+            "set a password for bob",
+            "Enter the spin: ",
+            "postgres=# ",
+            "Continue? [y/N] ",
+        ] {
+            assert!(!is_password(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_phrase_matches_itself() {
+        for (line, parts) in PHRASES
+            .lines()
+            .map(|line| line.split('#').next().unwrap().trim())
+            .filter(|line| !line.is_empty())
+            .zip(PARSED.iter())
+        {
+            let prompt = format!("{}: ", line.replace('*', "xyz"));
+            assert!(is_password(&prompt), "{prompt} {parts:?}");
+            assert!(is_password(&prompt.to_uppercase()), "{prompt} {parts:?}");
+        }
+    }
 }

@@ -27,15 +27,12 @@ impl Judge {
                 self.run = Some(run.unwrap_or_else(|| self.begun(time)));
             }
             let hidden = self.line.is_some_and(|line| line.canonical && !line.echo);
+            let late =
+                self.run.as_ref().is_some_and(|run| self.is_elsewhere(run)) && self.is_at_prompt();
             let Some(run) = self.run.as_mut() else { return };
             if hidden {
                 run.mask(Reason::Echo);
-            } else if (self.grid.row() != run.anchor().map_or(i64::MIN, |(row, _)| row)
-                || !run.begins(&self.grid))
-                && !matches!(run.fate, Fate::Masked(Reason::Echo | Reason::Prompt))
-                && prompt::is_password(&self.grid.before_cursor(None))
-            {
-                // A prompt came after typing began.
+            } else if late {
                 run.mask(Reason::Prompt);
             }
             let room = LONGEST.saturating_sub(run.len());
@@ -56,16 +53,26 @@ impl Judge {
         }
     }
 
+    /// Whether the cursor is somewhere else than where this run's echo would
+    /// have taken it, so that a prompt may have come after typing began.
+    fn is_elsewhere(&self, run: &Run) -> bool {
+        !matches!(run.fate, Fate::Masked(Reason::Echo | Reason::Prompt))
+            && run.len() > 0
+            && !(run.begins(&self.grid) && run.anchor().is_some_and(|(r, _)| r == self.grid.row()))
+    }
+
+    fn is_at_prompt(&self) -> bool {
+        let row = self.grid.row();
+        let until = self.shown_at.filter(|(shown, _)| *shown == row).map(|(_, col)| col);
+        self.prompted == Some(row) || prompt::is_password(&self.grid.before_cursor(until))
+    }
+
     fn begun(&self, time: Micros) -> Run {
         let place = self.grid.place();
         let mut run = Run::new(time, self.grid.stamp, place, self.asked.win32);
-        let until = match (self.shown_at, place) {
-            (Some((shown, col)), Some((row, _))) if shown == row => Some(col),
-            _ => None,
-        };
         if let Some(reason) = self.carried {
             run.mask(reason);
-        } else if prompt::is_password(&self.grid.before_cursor(until)) {
+        } else if self.is_at_prompt() {
             run.mask(Reason::Prompt);
         } else if place.is_none() && self.mode == Mode::Echoed {
             run.mask(Reason::Undecided);
@@ -87,7 +94,7 @@ impl Judge {
                 Waiting::Run(run) if breaks > 0 && run.end.is_some_and(|(e, _)| e == first) => {
                     let keys = self.waiting.split_off(self.waiting.len() - breaks);
                     let Some(Waiting::Run(mut run)) = self.waiting.pop_back() else { return None };
-                    self.waiting_bytes -= run.len() + breaks;
+                    self.waiting_bytes -= run.weight + breaks;
                     run.reopen();
                     for key in keys {
                         if let Waiting::Key { time, bytes, .. } = key {
@@ -110,6 +117,7 @@ impl Judge {
             }
             if end == End::Enter {
                 self.shown_at = None;
+                self.prompted = None;
             }
             return;
         };
@@ -121,11 +129,17 @@ impl Judge {
         }
         run.closing = None;
         self.note_shown(&run);
+        self.prompted = match (run.fate, end) {
+            (_, End::Enter) => None,
+            (Fate::Masked(Reason::Prompt), _) => Some(self.grid.row()),
+            _ => self.prompted,
+        };
         if end == End::Enter {
             self.shown_at = None;
         }
         self.carried = None;
-        self.waiting_bytes += run.len();
+        run.weight = run.len();
+        self.waiting_bytes += run.weight;
         self.waiting.push_back(Waiting::Run(run));
         if self.mode == Mode::Full {
             while !self.waiting.is_empty() {
@@ -217,7 +231,7 @@ impl Judge {
     }
 
     fn decide(&mut self, mut run: Run) {
-        self.waiting_bytes -= run.len();
+        self.waiting_bytes -= run.weight;
         if run.fate == Fate::Open && self.mode == Mode::Echoed && run.stands(&self.grid) {
             run.fate = Fate::Shown;
         }

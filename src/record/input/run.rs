@@ -57,6 +57,8 @@ pub(super) struct Run {
     pub(super) end: Option<(Micros, End)>,
     pub(super) fate: Fate,
     tries: u16,
+    /// How many bytes it was counted for while it waits.
+    pub(super) weight: usize,
     /// An escape sequence has begun that may turn out to be a key and so the
     /// run's end: whether it stood since.
     pub(super) closing: Option<bool>,
@@ -88,6 +90,7 @@ impl Run {
             end: None,
             fate: Fate::Open,
             tries: TRIES,
+            weight: 0,
             closing: None,
             left: false,
             win32,
