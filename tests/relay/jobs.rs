@@ -1,9 +1,9 @@
 //! Job control under a real interactive shell: a recorded program stops and
 //! goes on as the bare one does.
 
-use crate::support::processes::Process;
 use crate::support::sandbox::HREC;
 use crate::support::{Sandbox, Terminal, wait_until};
+use crate::wait_until_taken;
 
 /// A sandbox whose shell says `outer> ` when it is ready.
 fn sandbox() -> Sandbox {
@@ -37,29 +37,25 @@ fn leave(mut terminal: Terminal) {
 fn cat_stops_and_goes_on() {
     let sandbox = sandbox();
     let mut terminal = shell(&sandbox);
+    let own = terminal.settings();
     terminal.send(format!("{HREC} rec cat\n"));
-    // What is typed before cat is there is echoed by the outer terminal.
-    terminal.expect("rec cat\r\n");
-    wait_until("cat runs", || {
-        Process::all().into_iter().find(|p| p.command == "cat" && p.parent != 1)
-    });
     for line in ["one", "two", "three"] {
+        // Typed before, it would be echoed by the outer terminal, and a ^Z
+        // that comes before the program goes on is undone by its going on.
+        wait_until_taken(&terminal, &own);
         terminal.send(format!("{line}\n"));
-        terminal.expect(format!("{line}\r\n"));
-        terminal.expect(format!("{line}\r\n"));
+        terminal.expect(format!("{line}\r\n{line}\r\n"));
         terminal.send("\x1a");
         terminal.expect("Stopped");
         terminal.expect("outer> ");
-        for process in sandbox.processes() {
-            let ours = process.command == "cat"
-                || process.pid == terminal.foreground().unwrap_or_default();
-            assert!(process.command != "cat" || process.state == 'T', "{process:?} {ours}");
-        }
+        let cat = sandbox.processes().into_iter().find(|process| process.command == "cat");
+        assert_eq!(cat.map(|process| process.state), Some('T'));
         assert_eq!(last_status(&mut terminal), "148", "as the shell says of a stopped job");
         terminal.expect("outer> ");
         terminal.send("fg\n");
         terminal.expect("rec cat\r\n");
     }
+    wait_until_taken(&terminal, &own);
     terminal.send("four\n");
     terminal.expect("four\r\nfour\r\n");
     terminal.send("\x04");
@@ -137,7 +133,7 @@ fn an_inner_shell_has_job_control() {
     terminal.send("\x1a");
     terminal.expect("Stopped");
     terminal.expect("inner> ");
-    terminal.send("kill %1; wait %1 2>&-; echo inner=$((40+2))\n");
+    terminal.send("kill -9 %1; fg; echo inner=$((40+2))\n");
     terminal.expect("inner=42");
     terminal.send("exit 5\n");
     terminal.expect("outer> ");
@@ -188,6 +184,7 @@ fn started_in_the_background_it_runs_as_the_bare_program() {
 fn in_the_background_it_takes_no_keys() {
     let sandbox = sandbox();
     let mut terminal = shell(&sandbox);
+    let own = terminal.settings();
     terminal.send(format!("{HREC} rec cat &\n"));
     terminal.expect("outer> ");
     for n in 0..5 {
@@ -195,7 +192,7 @@ fn in_the_background_it_takes_no_keys() {
         terminal.expect(format!("mine={}\r\n", 30 + n));
     }
     terminal.send("fg\n");
-    terminal.expect("rec cat\r\n");
+    wait_until_taken(&terminal, &own);
     terminal.send("now for cat\n");
     terminal.expect("now for cat\r\nnow for cat\r\n");
     terminal.send("\x04");

@@ -17,11 +17,16 @@ mod settings;
 mod sizes;
 
 use support::sandbox::HREC;
-use support::{Sandbox, Terminal};
+use support::{Sandbox, Terminal, wait_until};
 
 /// The arguments that record `program`.
 fn recording<'a>(program: &[&'a str]) -> Vec<&'a str> {
     [HREC, "rec", "--"].into_iter().chain(program.iter().copied()).collect()
+}
+
+/// Waits until hrec has taken over a terminal whose settings were its `own`.
+fn wait_until_taken(terminal: &Terminal, own: &str) {
+    wait_until("hrec takes the terminal over", || (terminal.settings() != own).then_some(()));
 }
 
 /// Holds that the terminal was sent exactly the recorded output, then one

@@ -4,10 +4,10 @@
 use rustix::process::Signal;
 use rustix::termios::{InputModes, LocalModes, OutputModes, SpecialCodeIndex, Termios};
 
-use crate::recording;
+use crate::{recording, wait_until_taken};
 use crate::support::processes::Process;
 use crate::support::sandbox::HREC;
-use crate::support::{Sandbox, Start, Terminal, wait_until};
+use crate::support::{Sandbox, Start, Terminal};
 
 /// Settings unlike any default: what hrec merely assumes, it gets wrong.
 fn unusual(settings: &mut Termios) {
@@ -26,11 +26,6 @@ fn unusual(settings: &mut Termios) {
 
 fn unusual_terminal(sandbox: &Sandbox, program: &[&str]) -> Terminal {
     Start::new(sandbox).settings(unusual).spawn(program)
-}
-
-/// Waits until hrec has taken the terminal over.
-fn wait_until_taken(terminal: &Terminal, own: &str) {
-    wait_until("hrec takes the terminal over", || (terminal.settings() != own).then_some(()));
 }
 
 #[test]
