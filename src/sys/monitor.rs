@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use rustix::termios::tcsetpgrp;
 
@@ -36,8 +37,9 @@ pub const GRACE: Duration = Duration::from_secs(2);
 /// What the monitor says happened to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// It runs; its process id, which is also its process group under a PTY.
-    Started(i32),
+    /// It is there, and under a PTY in its place: keys that are signals reach
+    /// it from now on.
+    Started,
     /// It could not be executed: errno, execve(2).
     ExecFailed(i32),
     /// It was stopped by this signal.
@@ -143,7 +145,7 @@ impl Monitor {
     /// `EAGAIN` when there is none yet.
     pub fn report(&self) -> rustix::io::Result<Option<Report>> {
         Ok(receive(self.socket.as_fd())?.and_then(|(tag, value)| match tag {
-            b'p' => Some(Report::Started(value)),
+            b'p' => Some(Report::Started),
             b'f' => Some(Report::ExecFailed(value)),
             b't' => Some(Report::Stopped(value)),
             b'x' => Some(Report::Exited(value)),
@@ -189,6 +191,8 @@ struct Watch {
     signals: Signals,
     /// The program's process id, and under a PTY its process group.
     program: Option<Pid>,
+    /// Where the program says that it could not be executed.
+    failure: Option<OwnedFd>,
     /// When the next, harder signal is due, once hrec is gone.
     escalate: Option<(Instant, i32)>,
 }
@@ -212,20 +216,14 @@ impl Watch {
             rustix::process::setsid()?;
             rustix::process::ioctl_tiocsctty(pty)?;
         }
-        let mut watch = Self { socket, pty, signals, program: None, escalate: None };
+        let mut watch = Self { socket, pty, signals, program: None, failure: None, escalate: None };
         if !watch.wait_for_start()? {
             return Ok(());
         }
-        match watch.spawn(&mut program) {
-            Ok(pid) => {
-                watch.program = Some(pid);
-                send(watch.socket.as_fd(), b'p', pid.as_raw_nonzero().get());
-            }
-            Err(e) => {
-                watch.pty = None;
-                send(watch.socket.as_fd(), b'f', e.raw_os_error().unwrap_or(libc::EIO));
-                return Ok(());
-            }
+        if let Err(e) = watch.spawn(&mut program) {
+            watch.pty = None;
+            send(watch.socket.as_fd(), b'f', e.raw_os_error().unwrap_or(libc::EIO));
+            return Ok(());
         }
         // The streams were the program's; held here they would keep pipes open.
         drop(program);
@@ -245,7 +243,10 @@ impl Watch {
         }
     }
 
-    fn spawn(&self, program: &mut Program) -> io::Result<Pid> {
+    /// Starts the program, and does not wait until it is executed: until then
+    /// ^Z may stop it already, and somebody must be there to see that. Whether
+    /// the execution failed is looked at when it has ended.
+    fn spawn(&mut self, program: &mut Program) -> io::Result<()> {
         let mut command = Command::new(&program.name);
         command.args(&program.args).envs(program.env.iter().map(|(k, v)| (k, v)));
         if let Some(arg0) = &program.arg0 {
@@ -264,10 +265,12 @@ impl Watch {
         let [input, output, error] = &mut program.streams;
         command.stdin(stdio(input)?).stdout(stdio(output)?).stderr(stdio(error)?);
         let tty = self.pty.as_ref().map(AsRawFd::as_raw_fd);
+        let socket = self.socket.as_raw_fd();
         let foreground = program.foreground;
         let mask = self.signals.before();
-        // SAFETY: the closure calls only setpgid, pthread_sigmask and tcsetpgrp,
-        // which are async-signal-safe, and `tty` stays open until the exec.
+        // SAFETY: the closure calls only setpgid, pthread_sigmask, tcsetpgrp and
+        // send, which are async-signal-safe, and both descriptors stay open
+        // until the exec.
         unsafe {
             command.pre_exec(move || {
                 if let Some(tty) = tty {
@@ -278,14 +281,39 @@ impl Watch {
                         tcsetpgrp(BorrowedFd::borrow_raw(tty), getpid())?;
                     }
                 }
+                send(BorrowedFd::borrow_raw(socket), b'p', 0);
                 // The program starts with the mask that hrec was started with.
                 mask.apply();
                 Ok(())
             });
         }
-        let child = command.spawn()?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+        let (failure, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // SAFETY: the monitor has one thread, so the child may go on as an
+        // ordinary program; it ends in execve(2) or _exit(2).
+        match unsafe { libc::fork() } {
+            -1 => return Err(io::Error::last_os_error()),
+            0 => {
+                let errno = command.exec().raw_os_error().unwrap_or(libc::EIO);
+                let _ = rustix::io::write(&theirs, &errno.to_le_bytes());
+                // SAFETY: runs nothing of the monitor's.
+                unsafe { libc::_exit(127) }
+            }
+            pid => self.program = Pid::from_raw(pid),
+        }
+        if self.pty.is_some() {
+            // The program does the same; whoever comes first, from here on the
+            // group is there to be sent signals.
+            let _ = rustix::process::setpgid(self.program, self.program);
+        }
+        self.failure = Some(failure);
+        Ok(())
+    }
+
+    /// Why the program was not executed, once it has ended: errno.
+    fn why_not_executed(&self) -> Option<i32> {
+        let mut errno = [0; 4];
+        let read = rustix::io::read(self.failure.as_ref()?, &mut errno);
+        (read == Ok(errno.len())).then(|| i32::from_le_bytes(errno))
     }
 
     fn watch(mut self) -> io::Result<()> {
@@ -371,7 +399,8 @@ impl Watch {
                 // terminal either, hrec reads to its very end without waiting.
                 drop(pty);
             }
-            let (tag, value) = end_of(status);
+            let (tag, value) =
+                self.why_not_executed().map_or(end_of(status), |errno| (b'f', errno));
             send(self.socket.as_fd(), tag, value);
             return true;
         }

@@ -91,6 +91,9 @@ pub struct Relay {
     /// A CR that may belong to a CR LF, kept back from a terminal that adds
     /// the CR itself.
     held_cr: bool,
+    /// Whether the program is there to be typed to: a ^Z that came to its
+    /// terminal before it would be lost.
+    started: bool,
     person_gone: bool,
     ending: Option<Ending>,
     exit: Option<Exit>,
@@ -122,6 +125,7 @@ impl Relay {
             to_program: Passage::new(),
             wants_terminal: ends.foreground,
             held_cr: false,
+            started: false,
             person_gone: false,
             ending: None,
             exit: None,
@@ -198,7 +202,8 @@ impl Relay {
             }
         }
         if let (Some(tty), false) = (&self.tty, self.person_gone) {
-            if tty.is_raw() && self.to_program.is_empty() && room && self.master.is_some() {
+            let listens = self.started && self.master.is_some();
+            if tty.is_raw() && self.to_program.is_empty() && room && listens {
                 person_in = Some(fds.len());
                 fds.push(PollFd::new(tty.input(), PollFlags::IN));
             }
@@ -303,7 +308,10 @@ impl Relay {
     fn on_report(&mut self) {
         let exit = match self.monitor.report() {
             Err(_) => return,
-            Ok(Some(Report::Started(_))) => return,
+            Ok(Some(Report::Started)) => {
+                self.started = true;
+                return;
+            }
             Ok(Some(Report::Stopped(signal))) => return self.on_stop(signal),
             Ok(Some(Report::HungUp)) => return self.close_master(),
             Ok(Some(Report::Exited(code))) => Exit::Code(code),
