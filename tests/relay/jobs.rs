@@ -200,3 +200,30 @@ fn in_the_background_it_takes_no_keys() {
     assert_eq!(last_status(&mut terminal), "0");
     leave(terminal);
 }
+
+/// ^Z while the program is only being found and loaded: it stops there, and
+/// goes on from there.
+#[test]
+fn stopped_before_the_program_is_there() {
+    // A search through so many directories takes long enough to hit.
+    let many = "/no/such/directory/anywhere/in/the/whole/world:".repeat(2500);
+    let sandbox = sandbox().with_env("MANY", many);
+    let mut terminal = shell(&sandbox);
+    let own = terminal.settings();
+    for _ in 0..5 {
+        terminal.send(format!("PATH=$MANY$PATH {HREC} rec cat\n"));
+        wait_until_taken(&terminal, &own);
+        terminal.send("\x1a");
+        terminal.expect("Stopped");
+        terminal.expect("outer> ");
+        terminal.send("fg\n");
+        wait_until_taken(&terminal, &own);
+        terminal.send("here\n");
+        terminal.expect("here\r\nhere\r\n");
+        terminal.send("\x04");
+        terminal.expect("outer> ");
+        assert_eq!(last_status(&mut terminal), "0");
+        terminal.expect("outer> ");
+    }
+    leave(terminal);
+}

@@ -4,10 +4,10 @@
 use rustix::process::Signal;
 use rustix::termios::{InputModes, LocalModes, OutputModes, SpecialCodeIndex, Termios};
 
-use crate::{recording, wait_until_taken};
 use crate::support::processes::Process;
 use crate::support::sandbox::HREC;
 use crate::support::{Sandbox, Start, Terminal};
+use crate::{recording, wait_until_taken};
 
 /// Settings unlike any default: what hrec merely assumes, it gets wrong.
 fn unusual(settings: &mut Termios) {
