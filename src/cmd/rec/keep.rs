@@ -143,7 +143,7 @@ impl Keeper {
         });
         self.manifest.end_reason = Some(reason.name().to_owned());
         if let Some(target) = self.target.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            self.manifest.target = object(serde_json::to_value(target));
+            self.manifest.target = in_the_clear(object(serde_json::to_value(target)));
         }
         self.manifest.bytes_out = tally.bytes_out;
         self.manifest.bytes_in = tally.bytes_in;
@@ -188,7 +188,7 @@ fn begun(config: &Config, session: &Session<'_>, recipients: &Recipients) -> Man
         end: None,
         program: program.to_string_lossy().into_owned(),
         command: scrubbed.then(|| scrub::command_line(session.program, session.args)),
-        target: object(serde_json::to_value(session.target)),
+        target: in_the_clear(object(serde_json::to_value(session.target))),
         identity: object(serde_json::to_value(session.who)),
         exit: None,
         end_reason: None,
@@ -253,6 +253,26 @@ fn object(value: serde_json::Result<Value>) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
+}
+
+/// What of a target the manifest may show: what a person could have typed, and
+/// no address of a cluster that only the lookup knows. The `target` fact,
+/// inside the encryption, has it all.
+fn in_the_clear(mut target: Map<String, Value>) -> Map<String, Value> {
+    const SHOWN: [&str; 10] = [
+        "kind",
+        "name",
+        "user",
+        "host",
+        "port",
+        "database",
+        "context",
+        "namespace",
+        "pod",
+        "container",
+    ];
+    target.retain(|field, _| SHOWN.contains(&field.as_str()));
+    target
 }
 
 /// The digest of every setting that held: one line each, `key = value`.
