@@ -20,6 +20,7 @@ use crate::record::session::Prepared;
 use crate::record::writer::Tally;
 use crate::recording::live::{FileState, Live, Options};
 use crate::recording::{Id, Paths};
+use crate::screen::safe_text;
 use crate::seal::manifest::{self, FileDigest, Manifest, State};
 use crate::store::Local;
 
@@ -104,11 +105,19 @@ impl Keep {
         let sync = config.record_sync.value;
         let header = header(args, config, session, prepared);
         let path = paths.manifest();
+        anyhow::ensure!(
+            path.symlink_metadata().is_err(),
+            "{} is there already; choose another name for the recording",
+            safe_text(&path.to_string_lossy())
+        );
         let live = Live::create(paths, &header, &recipients, Options { sync })?;
-        let mut manifest = begun(config, session, &recipients);
-        manifest.files = digests(live.files());
-        manifest.chain = Some(live.chain());
-        manifest.write(&path, sync)?;
+        // Its files grow from here on: a digest would be wrong at once.
+        let manifest = begun(config, session, &recipients);
+        if let Err(error) = manifest.write(&path, sync) {
+            // A recording that was never begun is no interrupted one.
+            live.abandon();
+            return Err(error.into());
+        }
         let keeper =
             Keeper { manifest, path, start: session.start, sync, target: Found::default() };
         Ok(Self { live, keeper, notice: to.notice() })

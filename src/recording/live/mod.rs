@@ -140,6 +140,11 @@ impl Live {
         })
     }
 
+    /// Removes what there is of a recording that is not to be begun after all.
+    pub fn abandon(self) {
+        self.store.discard();
+    }
+
     /// Bytes that the program wrote. The end of a chunk may be the beginning
     /// of a character: that is held until the rest comes, for one interval at
     /// most.
