@@ -38,8 +38,10 @@ def asciinema(target):
     return "asciinema-3.2"
 
 
-def recorders(hrec, floor, target):
-    """All that can be measured, in the order in which the table has them."""
+def recorders(hrec, floor, target, unsynced):
+    """All that can be measured, in the order in which the table has them.
+    `unsynced` is the environment in which hrec does not sync to disk, as none
+    of the others does."""
     decoder = lambda kind: [sys.executable, os.path.join(HERE, "decode.py"), kind, "{out}"]
     theirs = asciinema(target)
     utf8 = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
@@ -50,6 +52,10 @@ def recorders(hrec, floor, target):
         Recorder(
             "hrec", [hrec, "rec", "-o", "{out}.cast.zst.age", "--", "{child}"],
             [hrec, "cat", "--format", "raw", "{out}.cast.zst.age"],
+        ),
+        Recorder(
+            "hrec-nosync", [hrec, "rec", "-o", "{out}.cast.zst.age", "--", "{child}"],
+            [hrec, "cat", "--format", "raw", "{out}.cast.zst.age"], unsynced, "with record.sync = false",
         ),
         Recorder("script", ["script", "-q", "-T", "{out}.timing", "-O", "{out}", "-c", "{cmd}"], ["cat", "{out}"]),
         Recorder(
