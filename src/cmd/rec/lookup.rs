@@ -47,6 +47,9 @@ impl Lookup {
     /// Looks in a thread of its own, and notes the result as a `target` fact.
     /// A thread that cannot be had leaves the target as it was typed.
     pub fn start(self, queue: &Arc<Queue>, clock: Clock) {
+        if !lookup::applies(&self.program) {
+            return;
+        }
         let queue = Arc::clone(queue);
         let _ = std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
             let around = Surroundings {

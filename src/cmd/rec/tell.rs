@@ -14,7 +14,8 @@ use crate::screen::safe_text;
 
 /// One line on standard error. A standard error that is gone is no error.
 pub fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "hrec: {text}");
+    // One write: a line that comes in pieces may be torn by another's.
+    let _ = std::io::stderr().lock().write_all(format!("hrec: {text}\n").as_bytes());
 }
 
 /// Flags that a locked configuration overrules.

@@ -56,6 +56,23 @@ pub struct Surroundings<'a> {
     pub detach: &'a dyn Fn(&mut Command),
 }
 
+/// Whether a lookup could add anything for this program: whether it is worth
+/// a thread.
+#[must_use]
+pub fn applies(program: &OsStr) -> bool {
+    matches!(
+        Family::of(&base_name(program)),
+        Some(
+            Family::Ssh
+                | Family::Mosh
+                | Family::Sftp
+                | Family::Scp
+                | Family::Kubernetes
+                | Family::Postgres
+        )
+    )
+}
+
 /// A fuller target for the `target` fact, or `None` where there is nothing to
 /// add to `typed`. Blocks for at most [`TIME_MAX`], and a little. Never an
 /// error: what cannot be found out is as typed.
