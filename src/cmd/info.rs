@@ -75,7 +75,7 @@ impl Facts<'_> {
                 json.insert("header".into(), header_json(recording.header()));
             }
             Err(error) => {
-                json.insert("not_opened".into(), json!(format!("{error:#}")));
+                json.insert("not_opened".into(), json!(crate::cmd::told(error)));
             }
         }
         Value::Object(json)
@@ -128,7 +128,7 @@ impl Facts<'_> {
                     add("start", at.map(|at| at.to_string()));
                 }
             }
-            Err(error) => add("content", Some(format!("not opened: {error:#}"))),
+            Err(error) => add("content", Some(format!("not opened: {}", crate::cmd::told(error)))),
         }
         lines
     }

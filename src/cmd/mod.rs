@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
     match dispatch(&args.verb) {
         Ok(code) => code,
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}"), FAILED),
+        Err(error) => fail(&told(&error), FAILED),
     }
 }
 
@@ -190,4 +190,17 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
         e.downcast_ref::<std::io::Error>()
             .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     })
+}
+/// An error and its causes in one line. A cause that the message before it
+/// quotes already is not said twice.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

@@ -7,9 +7,11 @@
 
 pub mod bucket;
 pub mod input;
+pub mod outage;
 pub mod policy;
 pub mod queue;
 pub mod relay;
 pub mod session;
+pub mod sink;
 pub mod streams;
 pub mod writer;

@@ -8,10 +8,14 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 
 use crate::event::{Fact, Micros, TermSize};
 use crate::sys::tty::LineMode;
@@ -20,6 +24,10 @@ use crate::sys::tty::LineMode;
 /// rides over a scheduling delay of the writer, and little enough that a
 /// strict session shows little that is not yet stored.
 pub const CAPACITY: usize = 1 << 20;
+
+/// How long the store may hold anything up: a disk that wakes from sleep or a
+/// short network stall is ridden out; beyond that policy decides.
+pub const STALL: Duration = Duration::from_secs(5);
 
 /// One thing the relay saw, without its bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,9 +92,10 @@ pub struct Queue {
     state: Mutex<(Batch, Waiting)>,
     changed: Condvar,
     waiting_bytes: AtomicUsize,
-    failed: AtomicBool,
+    failed: OnceLock<String>,
     starved: AtomicBool,
     room: OwnedFd,
+    alarm: OwnedFd,
 }
 
 impl Queue {
@@ -99,9 +108,13 @@ impl Queue {
             state: Mutex::new((Batch::default(), Waiting::No)),
             changed: Condvar::new(),
             waiting_bytes: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
+            failed: OnceLock::new(),
             starved: AtomicBool::new(false),
             room: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            alarm: timerfd_create(
+                TimerfdClockId::Monotonic,
+                TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+            )?,
         })
     }
 
@@ -172,13 +185,45 @@ impl Queue {
     /// Whether the record can no longer be kept.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        self.failed.get().is_some()
     }
 
-    /// Says that the record can no longer be kept.
-    pub fn fail(&self) {
-        self.failed.store(true, Ordering::Release);
+    /// Why it cannot, where it cannot.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
+    }
+
+    /// Says that the record can no longer be kept, and why. The first reason
+    /// stands.
+    pub fn fail(&self, reason: &str) {
+        let _ = self.failed.set(reason.to_owned());
         self.wake_relay();
+    }
+
+    /// Becomes readable when the writer has been busy for [`STALL`]: the store
+    /// does not answer. A timer of the kernel's, so that neither side wakes up
+    /// to look while nothing happens.
+    #[must_use]
+    pub fn alarm(&self) -> BorrowedFd<'_> {
+        self.alarm.as_fd()
+    }
+
+    /// The writer's side: it begins something that may take time.
+    pub fn busy(&self) {
+        self.set_alarm(STALL);
+    }
+
+    /// The writer's side: it has come to an end of that.
+    pub fn idle(&self) {
+        self.set_alarm(Duration::ZERO);
+    }
+
+    fn set_alarm(&self, after: Duration) {
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let tv_sec = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+        let once = Itimerspec { it_interval: never, it_value: Timespec { tv_sec, ..never } };
+        let _ = timerfd_settime(&self.alarm, TimerfdTimerFlags::empty(), &once);
     }
 
     /// The writer's side: everything there is, waiting at most `timeout` for

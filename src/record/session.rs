@@ -8,8 +8,8 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -18,8 +18,9 @@ use rustix::termios::isatty;
 use super::input::{Judge, Mode};
 use super::queue::Queue;
 use super::relay::{Endpoints, Exit, Reason, Relay, SIGNALS};
+use super::sink::Sink;
 use super::streams::Tap;
-use super::writer::{Rules, Sink, StreamLimits, Tally, Writer};
+use super::writer::{Rules, StreamLimits, Tally, Writer};
 use crate::event::{Micros, TermSize};
 use crate::sys::clock::{self, Clock};
 use crate::sys::monitor::{Monitor, Program, Stream};
@@ -29,8 +30,12 @@ use crate::sys::signals::Signals;
 use crate::sys::tty::Tty;
 
 /// How long the store may take to finish a recording once the program has
-/// ended, before hrec leaves it as it is: readable, and interrupted.
-const FINISH: Duration = Duration::from_secs(30);
+/// ended, before hrec leaves it as it is: readable, and interrupted. Longer
+/// than a disk takes to wake from sleep.
+const FINISH: Duration = Duration::from_secs(15);
+
+/// The same, where the session was ended because of the store.
+const FINISH_FAILED: Duration = Duration::from_secs(1);
 
 /// What to run, and how.
 #[derive(Debug)]
@@ -74,6 +79,8 @@ pub struct Outcome<T> {
     pub reason: Reason,
     /// Its length.
     pub duration: Micros,
+    /// Why the record could no longer be kept, where that is known.
+    pub failure: Option<String>,
     /// What `finish` made of it; `None` when the store did not answer in time.
     pub finished: Option<(T, Tally)>,
 }
@@ -200,7 +207,8 @@ impl Prepared {
         let (end, ended) = mpsc::channel();
         let (result, finished) = mpsc::channel();
         let guard = FailOnPanic(Arc::clone(&queue));
-        std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        keep_panics_for_the_end();
+        std::thread::Builder::new().name(WRITER.to_owned()).spawn(move || {
             let guard = guard;
             let (sink, tally) = writer.run();
             if let Ok((exit, reason, time)) = ended.recv() {
@@ -225,8 +233,10 @@ impl Prepared {
         let duration = clock.micros();
         let _ = end.send((exit, reason, duration));
         queue.close();
-        let finished = finished.recv_timeout(FINISH).ok();
-        Ok(Outcome { exit, reason, duration, finished })
+        let limit = if reason == Reason::StoreFailed { FINISH_FAILED } else { FINISH };
+        let finished = finished.recv_timeout(limit).ok();
+        let failure = queue.failure().map(str::to_owned);
+        Ok(Outcome { exit, reason, duration, failure, finished })
     }
 }
 
@@ -242,8 +252,31 @@ struct FailOnPanic(Arc<Queue>);
 
 impl Drop for FailOnPanic {
     fn drop(&mut self) {
-        self.0.fail();
+        let what = PANIC.get().map_or("", String::as_str);
+        self.0.fail(&format!("an error inside hrec: {what}"));
     }
+}
+
+/// The writer's thread.
+const WRITER: &str = "writer";
+
+/// What a writer that panicked said.
+static PANIC: OnceLock<String> = OnceLock::new();
+
+/// Has the writer's last words kept for the end: on the terminal they would
+/// land in the middle of what the program shows.
+fn keep_panics_for_the_end() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() == Some(WRITER) {
+                let _ = PANIC.set(info.to_string().replace('\n', " "));
+            } else {
+                usual(info);
+            }
+        }));
+    });
 }
 
 /// Whether a descriptor is a terminal.

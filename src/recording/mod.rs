@@ -6,6 +6,8 @@
 
 mod disk;
 mod error;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod interrupted;
 pub mod live;
 mod open;

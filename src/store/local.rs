@@ -113,17 +113,27 @@ impl Local {
     }
 
     /// Makes the directory for a recording that starts on this day (`YYYY`,
-    /// `MM`, `DD`), for its owner alone.
+    /// `MM`, `DD`), for its owner alone. A directory that was made is durable
+    /// when this returns: a recording in it is worth nothing without it.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn day(&self, (year, month, day): (&str, &str, &str)) -> Result<PathBuf, Error> {
         let dir = self.root.join("recordings").join(year).join(month).join(day);
+        let there = dir.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned);
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|source| Error::Io {
             what: "create",
             path: dir.clone(),
             source,
         })?;
+        for parent in dir.ancestors().skip(1) {
+            if there.as_deref().is_none_or(|there| there == dir || !parent.starts_with(there)) {
+                break;
+            }
+            fs::File::open(parent)
+                .and_then(|parent| parent.sync_all())
+                .map_err(|source| Error::Io { what: "sync", path: parent.to_owned(), source })?;
+        }
         Ok(dir)
     }
 

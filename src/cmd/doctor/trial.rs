@@ -18,7 +18,10 @@ use crate::config::{Config, identity};
 pub(super) fn run(config: &Config) -> Check {
     match record(config) {
         Ok(text) => Check::fine("trial", text),
-        Err(error) => Check::finding("trial", format!("a test recording failed: {error:#}")),
+        Err(error) => Check::finding(
+            "trial",
+            format!("a test recording failed: {}", crate::cmd::told(&error)),
+        ),
     }
 }
 

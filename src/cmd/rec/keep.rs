@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::begin::Begin;
 use super::lookup::Found;
 use crate::cli;
 use crate::config::{Config, ManifestCommand, identity as keys};
@@ -18,11 +20,14 @@ use crate::identity::{Who, scrub};
 use crate::record::relay::{Exit, Reason};
 use crate::record::session::Prepared;
 use crate::record::writer::Tally;
-use crate::recording::live::{FileState, Live, Options};
-use crate::recording::{Id, Paths};
-use crate::screen::safe_text;
+use crate::recording::live::{FileState, Finished, Live};
+use crate::recording::{self, Id};
 use crate::seal::manifest::{self, FileDigest, Manifest, State};
-use crate::store::Local;
+
+/// How often a recording that cannot be finished is tried again, and after
+/// what pause: an error that passes should not leave a recording interrupted.
+const AGAIN: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What is known of the session before it starts.
 pub struct Session<'a> {
@@ -91,36 +96,27 @@ impl Keep {
                 .with_context(|| format!("cannot read the recipients in {name}"))?;
             recipients.add_file(&name, &text)?;
         }
-        let paths = match &args.output {
-            Some(file) => Paths::at(file),
-            None => {
-                let store = Local::new(config.store());
-                let dir = store.day(session.id.date())?;
-                let (free, quota) =
-                    (config.store_min_free.value.0, config.store_quota_user.value.0);
-                store.admit(free, quota, session.who.uid())?;
-                Paths::in_dir(&dir, &session.id)
-            }
-        };
-        let sync = config.record_sync.value;
-        let header = header(args, config, session, prepared);
-        let path = paths.manifest();
-        anyhow::ensure!(
-            path.symlink_metadata().is_err(),
-            "{} is there already; choose another name for the recording",
-            safe_text(&path.to_string_lossy())
-        );
-        let live = Live::create(paths, &header, &recipients, Options { sync })?;
-        // Its files grow from here on: a digest would be wrong at once.
-        let manifest = begun(config, session, &recipients);
-        if let Err(error) = manifest.write(&path, sync) {
-            // A recording that was never begun is no interrupted one.
-            live.abandon();
-            return Err(error.into());
+        let begun = Begin {
+            output: args.output.clone(),
+            store: config.store(),
+            min_free: config.store_min_free.value.0,
+            quota: config.store_quota_user.value.0,
+            uid: session.who.uid(),
+            id: session.id.clone(),
+            header: header(args, config, session, prepared),
+            manifest: begun(config, session, &recipients),
+            recipients,
+            sync: config.record_sync.value,
         }
-        let keeper =
-            Keeper { manifest, path, start: session.start, sync, target: Found::default() };
-        Ok(Self { live, keeper, notice: to.notice() })
+        .within_limit()?;
+        let keeper = Keeper {
+            manifest: begun.manifest,
+            path: begun.path,
+            start: session.start,
+            sync: config.record_sync.value,
+            target: Found::default(),
+        };
+        Ok(Self { live: begun.live, keeper, notice: to.notice() })
     }
 }
 
@@ -156,7 +152,7 @@ impl Keeper {
         }
         self.manifest.bytes_out = tally.bytes_out;
         self.manifest.bytes_in = tally.bytes_in;
-        let finished = live.finish(time, Some(&super::status(exit).to_string()));
+        let finished = finish(&mut live, time, exit, reason);
         match &finished {
             Ok(finished) => {
                 self.manifest.state = State::Finished;
@@ -170,10 +166,29 @@ impl Keeper {
             }
         }
         let written = self.manifest.write(&self.path, self.sync);
-        let finished = finished?;
-        written?;
+        let finished = finished.context("the recording is left interrupted")?;
+        written.context("the recording is finished, but its manifest is not")?;
         Ok(Made { path: finished.path, bytes: finished.bytes_file })
     }
+}
+
+/// Finishes the recording, trying again for a moment where the store refuses,
+/// unless it has had its chance already.
+fn finish(
+    live: &mut Live,
+    time: Micros,
+    exit: Exit,
+    reason: Reason,
+) -> Result<Finished, recording::Error> {
+    let status = super::status(exit).to_string();
+    let again = if reason == Reason::StoreFailed { 0 } else { AGAIN };
+    for _ in 0..again {
+        if let Ok(finished) = live.finish(time, Some(&status)) {
+            return Ok(finished);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    live.finish(time, Some(&status))
 }
 
 fn digests(files: Vec<FileState>) -> Vec<FileDigest> {

@@ -1,5 +1,6 @@
 //! `hrec rec`, and `hrec ssh` and its like: records a program.
 
+mod begin;
 mod keep;
 mod lookup;
 mod tell;
@@ -12,14 +13,14 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use self::keep::Keep;
-use super::FAILED;
+use super::{FAILED, told};
 use crate::cli;
 use crate::config::{Config, Input, Mode as Policy};
 use crate::identity::target::Target;
 use crate::identity::{Facts, Who};
 use crate::record::input::Mode;
 use crate::record::policy::{Rescue, WithoutStore, without_store};
-use crate::record::relay::Exit;
+use crate::record::relay::{Exit, Reason};
 use crate::record::session::{Plan, Prepared};
 use crate::record::writer::StreamLimits;
 use crate::recording::Id;
@@ -92,7 +93,8 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         )
         .context("cannot start a session")?;
     tell::end(&program, &outcome, notice.as_deref(), args.output.as_deref());
-    if strict && (outcome.finished.as_ref().is_none_or(|(made, _)| made.is_err())) {
+    let kept = outcome.finished.as_ref().is_some_and(|(made, _)| made.is_ok());
+    if strict && (!kept || outcome.reason == Reason::StoreFailed) {
         return Ok(ExitCode::from(FAILED));
     }
     Ok(ExitCode::from(status(outcome.exit)))
@@ -156,15 +158,15 @@ fn without_record(
     let rescued = strict && rescue.names(&who.user(), &own_groups(who));
     match without_store(strict, rescued) {
         WithoutStore::Refuse => {
-            anyhow::bail!("{error:#}; nothing was run, since record.mode is strict")
+            anyhow::bail!("{}; nothing was run, since record.mode is strict", told(error))
         }
         WithoutStore::Rescue => {
-            let line = format!("UNRECORDED session of {} (rescue): {error:#}", who.user());
+            let line = format!("UNRECORDED session of {} (rescue): {}", who.user(), told(error));
             syslog::warning(&line);
             tell::line(&line);
         }
         WithoutStore::Unrecorded => {
-            tell::line(&format!("this session is NOT recorded: {error:#}"));
+            tell::line(&format!("this session is NOT recorded: {}", told(error)));
         }
     }
     let failed = Command::new(program).args(args).exec();

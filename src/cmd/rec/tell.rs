@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use super::keep::Made;
+use crate::cmd::told;
 use crate::config::Config;
 use crate::event::Micros;
 use crate::record::relay::{Exit, Reason};
@@ -45,21 +46,11 @@ pub fn end(
     if let Exit::NotExecuted(errno) = outcome.exit {
         cannot_execute(program, &std::io::Error::from_raw_os_error(errno));
     }
-    if outcome.reason == Reason::StoreFailed {
-        let why = outcome.finished.as_ref().and_then(|(_, tally)| tally.failure.clone());
-        let why = why.unwrap_or_else(|| "the store does not answer".to_owned());
-        line(&format!("the session was ended, since it could no longer be recorded: {why}"));
+    if let Some(sentence) = failure(outcome) {
+        line(&sentence);
     }
-    let Some((made, tally)) = &outcome.finished else {
-        line("the store does not answer; the recording is left as it is, interrupted");
-        return;
-    };
-    if tally.gaps > 0 {
-        line(&format!("{} bytes of this session were not recorded", tally.gap_bytes));
-    }
-    match made {
-        Err(error) => line(&format!("the recording is left interrupted: {error:#}")),
-        Ok(made) if std::io::stderr().is_terminal() && outcome.reason != Reason::Hangup => {
+    match outcome.finished.as_ref().map(|(made, _)| made) {
+        Some(Ok(made)) if std::io::stderr().is_terminal() && outcome.reason != Reason::Hangup => {
             if let Some(notice) = notice {
                 let _ = writeln!(std::io::stderr().lock(), "{notice}");
             }
@@ -74,8 +65,29 @@ pub fn end(
                 safe_text(&at_home(&made.path)),
             ));
         }
-        Ok(_) => {}
+        Some(_) | None => {}
     }
+}
+
+/// What went wrong with the recording, in one sentence.
+fn failure<T>(outcome: &Outcome<anyhow::Result<T>>) -> Option<String> {
+    let tally = outcome.finished.as_ref().map(|(_, tally)| tally);
+    let why = outcome.failure.as_deref().or_else(|| tally?.failure.as_deref());
+    let why = why.unwrap_or("the store does not answer");
+    if outcome.reason == Reason::StoreFailed {
+        return Some(format!("the session was ended, since it could not be recorded: {why}"));
+    }
+    Some(match &outcome.finished {
+        None => format!("the recording is left interrupted: {why}"),
+        Some((Err(error), _)) => told(error),
+        Some((Ok(_), tally)) if tally.gap_bytes > 0 => {
+            format!("{} bytes of this session were not recorded: {why}", tally.gap_bytes)
+        }
+        Some((Ok(_), tally)) if tally.gaps > 0 => {
+            format!("the store failed for a while, but nothing was lost: {why}")
+        }
+        Some((Ok(_), _)) => return None,
+    })
 }
 
 /// A path as a shell would take it, short: `~/…` for one below the home.

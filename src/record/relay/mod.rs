@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 pub use self::ends::{Endpoints, Exit, Reason};
 use self::passage::Passage;
-use super::queue::Queue;
+use super::queue::{Queue, STALL};
 use super::streams::Tap;
 use crate::event::Micros;
 use crate::sys::clock::Clock;
@@ -31,10 +31,6 @@ use crate::sys::tty::Tty;
 /// still holds the terminal: what the program itself wrote is there within a
 /// scheduling delay, and what its child writes later is not the program's.
 const LINGER: Duration = Duration::from_millis(40);
-
-/// How long a full queue may hold the session up: a disk that wakes from sleep
-/// or a short network stall is ridden out; beyond that policy decides.
-const STALL: Duration = Duration::from_secs(5);
 
 /// More than the kernel keeps for a PTY's reader (64 KiB and a page).
 const PTY_HOLDS: usize = 1 << 18;
@@ -150,6 +146,7 @@ impl Relay {
             self.wait_and_move();
         }
         self.deliver_rest();
+        self.note_lost();
         self.finish()
     }
 
@@ -187,6 +184,9 @@ impl Relay {
         fds.push(PollFd::new(&self.monitor, PollFlags::IN));
         let queue = Arc::clone(&self.queue);
         fds.push(PollFd::from_borrowed_fd(queue.room(), PollFlags::IN));
+        let watched = self.strict && self.ending.is_none();
+        let alarmed = if watched { PollFlags::IN } else { PollFlags::empty() };
+        fds.push(PollFd::from_borrowed_fd(queue.alarm(), alarmed));
         let (mut program, mut person_in, mut person_out) = (None, None, None);
         if let Some(master) = &self.master {
             let mut flags = PollFlags::empty();
@@ -225,7 +225,8 @@ impl Relay {
         let ready = |n: Option<usize>| {
             n.and_then(|n| fds.get(n)).map_or(PollFlags::empty(), PollFd::revents)
         };
-        let (signal, report, woken) = (ready(Some(0)), ready(Some(1)), ready(Some(2)));
+        let (signal, report, woken, alarm) =
+            (ready(Some(0)), ready(Some(1)), ready(Some(2)), ready(Some(3)));
         let (program, person_in, person_out) =
             (ready(program), ready(person_in), ready(person_out));
         let taps: bool = fds.iter().skip(first_tap).any(|fd| !fd.revents().is_empty());
@@ -260,7 +261,7 @@ impl Relay {
         if !report.is_empty() {
             self.on_report();
         }
-        if self.strict && self.queue.has_failed() && self.exit.is_none() {
+        if self.strict && (self.queue.has_failed() || !alarm.is_empty()) && self.exit.is_none() {
             self.begin_ending(Reason::StoreFailed, Step::HangUp);
         }
         self.on_time();

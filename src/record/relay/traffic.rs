@@ -61,23 +61,21 @@ impl Relay {
     }
 
     /// Whether anything may be read: whether the queue has room, or this
-    /// session goes on without.
+    /// session goes on without. Where the store has failed a strict session it
+    /// shows nothing more.
     pub(super) fn may_read(&mut self) -> bool {
-        if self.queue.has_room() {
+        let failed = self.queue.has_failed();
+        if self.strict && (failed || self.ends_for_the_store()) {
+            return false;
+        }
+        // In a best-effort session that is a writer that died.
+        if !failed && self.queue.has_room() {
             self.full_since = None;
-            if let Some((from, bytes)) = self.lost.take() {
-                let now = self.clock.micros();
-                let fact = Fact::new("gap")
-                    .with("reason", "the store did not answer")
-                    .with("bytes", bytes)
-                    .with("from_us", from)
-                    .with("to_us", now);
-                self.queue.push(now, Kind::Fact(fact), &[]);
-            }
+            self.note_lost();
             return true;
         }
         let since = *self.full_since.get_or_insert_with(Instant::now);
-        if self.lost.is_none() && since.elapsed() >= STALL {
+        if self.lost.is_none() && (failed || since.elapsed() >= STALL) {
             if self.strict {
                 self.begin_ending(Reason::StoreFailed, Step::HangUp);
             } else {
@@ -85,6 +83,22 @@ impl Relay {
             }
         }
         self.lost.is_some()
+    }
+
+    fn ends_for_the_store(&self) -> bool {
+        self.ending.is_some_and(|ending| ending.reason == Reason::StoreFailed)
+    }
+
+    /// Notes what was lost while the queue was full.
+    pub(super) fn note_lost(&mut self) {
+        let Some((from, bytes)) = self.lost.take() else { return };
+        let now = self.clock.micros();
+        let fact = Fact::new("gap")
+            .with("reason", "the store did not answer")
+            .with("bytes", bytes)
+            .with("from_us", from)
+            .with("to_us", now);
+        self.queue.push(now, Kind::Fact(fact), &[]);
     }
 
     /// Turns CR LF into LF for a terminal that turns LF into CR LF: the PTY

@@ -1,63 +1,11 @@
 //! The writer against good and bad disks, and against whatever bytes come.
 
-use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-use age::secrecy::ExposeSecret;
 use proptest::prelude::*;
 
 use super::*;
 use crate::event::Data;
-use crate::format::cipher::Identities;
-use crate::recording::{DiskFile, State, journal_paths, open};
-
-fn keys() -> (Recipients, Identities) {
-    let identity = age::x25519::Identity::generate();
-    let mut recipients = Recipients::new();
-    recipients.add(&identity.to_public().to_string()).unwrap();
-    let mut identities = Identities::new();
-    identities.add_file("key", identity.to_string().expose_secret().as_bytes()).unwrap();
-    (recipients, identities)
-}
-
-fn header() -> Header {
-    let mut header = Header { size: TermSize::clamped(80, 24), ..Header::default() };
-    header.hrec = Some(serde_json::Map::new());
-    header
-}
-
-struct Read {
-    output: Vec<u8>,
-    events: Vec<Event>,
-    state: State,
-    remarks: Vec<String>,
-}
-
-fn read(path: &Path, identities: &Identities) -> Read {
-    let mut recording = open(path, identities).unwrap();
-    let (mut output, mut events) = (Vec::new(), Vec::new());
-    while let Some(event) = recording.next_event().unwrap() {
-        if let Data::Output(bytes) = &event.data {
-            output.extend_from_slice(bytes);
-        }
-        events.push(event);
-    }
-    Read { output, events, state: recording.state(), remarks: recording.remarks() }
-}
-
-/// Bytes that hardly compress, so that chunks fill.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut x = seed | 1;
-    (0..length)
-        .map(|_| {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            (x >> 32) as u8
-        })
-        .collect()
-}
+use crate::recording::faulty::{Fault, Faulty, header, keys, noise, read};
+use crate::recording::{State, journal_paths, open};
 
 const SYNC: Options = Options { sync: true };
 
@@ -224,98 +172,6 @@ fn the_chain_is_that_of_the_files() {
     assert_eq!(finished.chain.part.sha256, digest);
 }
 
-/// A disk that fails at the n-th call, in a given way.
-#[derive(Clone)]
-struct Faulty(Arc<Mutex<Plan>>);
-
-struct Plan {
-    calls: usize,
-    fail_at: usize,
-    /// How many calls fail in a row.
-    fails: usize,
-    fault: Fault,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    Errno(i32),
-    Short,
-    /// Half is written, then the error.
-    ShortThen(i32),
-    /// Nothing is done from here on: the process was killed.
-    Kill,
-}
-
-impl Faulty {
-    /// The fault that this call meets, and whether it is the first to.
-    fn fault(&self) -> Option<(Fault, bool)> {
-        let mut plan = self.0.lock().unwrap();
-        plan.calls += 1;
-        let from = plan.fail_at;
-        let hit = match plan.fault {
-            Fault::Kill => plan.calls > from,
-            _ => plan.calls > from && plan.calls - from <= plan.fails,
-        };
-        hit.then_some((plan.fault, plan.calls - 1 == from))
-    }
-
-    fn whole(&self) -> io::Result<()> {
-        match self.fault() {
-            Some((Fault::Errno(errno) | Fault::ShortThen(errno), _)) => {
-                Err(io::Error::from_raw_os_error(errno))
-            }
-            Some((Fault::Kill, _)) => Err(io::Error::other("killed")),
-            Some((Fault::Short, _)) | None => Ok(()),
-        }
-    }
-}
-
-struct FaultyFile(Faulty, Box<dyn DiskFile>);
-
-impl DiskFile for FaultyFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let half = bytes.len().div_ceil(2);
-        match self.0.fault() {
-            None => self.1.write(bytes),
-            Some((Fault::Short, _) | (Fault::ShortThen(_), true)) => self.1.write(&bytes[..half]),
-            Some((Fault::Kill, true)) => {
-                // The write that was under way got half to the disk.
-                self.1.write(&bytes[..half])?;
-                Err(io::Error::other("killed"))
-            }
-            Some((Fault::Kill, false)) => Err(io::Error::other("killed")),
-            Some((Fault::Errno(errno) | Fault::ShortThen(errno), _)) => {
-                Err(io::Error::from_raw_os_error(errno))
-            }
-        }
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.whole()
-    }
-}
-
-impl Disk for Faulty {
-    fn create(&mut self, path: &Path, lock: bool) -> io::Result<Box<dyn DiskFile>> {
-        self.whole()?;
-        Ok(Box::new(FaultyFile(self.clone(), RealDisk.create(path, lock)?)))
-    }
-
-    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.whole()?;
-        RealDisk.rename(from, to)
-    }
-
-    fn unlink(&mut self, path: &Path) -> io::Result<()> {
-        self.whole()?;
-        RealDisk.unlink(path)
-    }
-
-    fn sync_dir(&mut self, _: &Path) -> io::Result<()> {
-        self.whole()
-    }
-}
-
 /// Runs a session on a faulty disk; returns what was sent and how far a flush
 /// had reported success, and whether it was finished.
 fn session(
@@ -354,14 +210,11 @@ fn session(
 #[test]
 fn every_call_fails_in_turn_and_nothing_that_was_saved_is_lost() {
     let (recipients, identities) = keys();
-    let counting = |fault, fail_at, fails| {
-        Faulty(Arc::new(Mutex::new(Plan { calls: 0, fail_at, fails, fault })))
-    };
     let total = {
         let dir = tempfile::tempdir().unwrap();
-        let disk = counting(Fault::Kill, usize::MAX, 0);
+        let disk = Faulty::never();
         assert!(session(&disk, &Paths::at(&dir.path().join("x")), &recipients, false).2);
-        disk.0.lock().unwrap().calls
+        disk.calls()
     };
     assert!(total > 30, "{total}");
     let (enospc, eio, eintr) = (28, 5, 4);
@@ -378,7 +231,7 @@ fn every_call_fails_in_turn_and_nothing_that_was_saved_is_lost() {
         for at in 0..total {
             let dir = tempfile::tempdir().unwrap();
             let paths = Paths::at(&dir.path().join("x"));
-            let disk = counting(fault, at, fails);
+            let disk = Faulty::new(fault, at, fails);
             let (sent, saved, finished) = session(&disk, &paths, &recipients, retry);
             let context = format!("{fault:?} at {at}, {fails} times, retry {retry}");
             if matches!(fault, Fault::Short) || fault == Fault::Errno(eintr) {

@@ -8,82 +8,44 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::bucket::Bucket;
 use super::input::{Decision, Judge};
+use super::outage::Outage;
 use super::queue::{Batch, Item, Kind, Queue};
-use crate::event::{Fact, Micros, TermSize};
-use crate::recording::live::Live;
-use crate::sys::clock::Clock;
+use super::sink::Sink;
+use crate::event::{Fact, Micros};
+use crate::sys::clock::{self, Clock};
 
 /// How long the writer lets the queue fill before it looks again: a tenth of
 /// what an event may stay unsaved, and twenty wake-ups a second at most.
 const NAP: Duration = Duration::from_millis(25);
 
-/// How often a best-effort session tries a store that failed.
-const RETRY: Micros = 1_000_000;
+/// What may wait in memory while the store refuses; what a best-effort session
+/// shows beyond that is lost. Twice what the queue holds, so that one batch
+/// never decides.
+const BACKLOG: usize = 2 << 20;
 
-/// How a recording takes events. `recording::live` does; tests may stand in.
-///
-/// An event is taken even where the call fails: the failure is the store's, and
-/// the next [`Sink::flush`] tries to save the event again.
-pub trait Sink: Send + 'static {
-    /// Why it cannot.
-    type Error: std::fmt::Display + Send;
+/// A wall clock that moved by more than this was set. A leap second is none.
+const CLOCK_STEP: u128 = 1_000_000;
 
-    /// Bytes from the PTY.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn output(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error>;
-    /// Typed bytes, judged.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error>;
-    /// A new size.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn resize(&mut self, time: Micros, size: TermSize) -> Result<(), Self::Error>;
-    /// A fact.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn fact(&mut self, time: Micros, fact: &Fact) -> Result<(), Self::Error>;
-    /// When [`Sink::flush`] must be called next, if anything is unsaved.
-    fn due(&self) -> Option<Micros>;
-    /// Saves all there is. After an error it may be called again.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn flush(&mut self, now: Micros) -> Result<(), Self::Error>;
+/// The clocks that the writer looks at; a test may stand in.
+pub trait Time: Send + 'static {
+    /// The session's clock.
+    fn micros(&self) -> Micros;
+    /// What the wall clock would have shown at the session clock's zero,
+    /// microseconds since 1970.
+    fn wall_at_zero(&self) -> i128;
 }
 
-impl Sink for Live {
-    type Error = crate::recording::Error;
-
-    fn output(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
-        Live::output(self, time, bytes)
+impl Time for Clock {
+    fn micros(&self) -> Micros {
+        Clock::micros(self)
     }
 
-    fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
-        Live::input(self, time, bytes)
-    }
-
-    fn resize(&mut self, time: Micros, size: TermSize) -> Result<(), Self::Error> {
-        Live::resize(self, time, size)
-    }
-
-    fn fact(&mut self, time: Micros, fact: &Fact) -> Result<(), Self::Error> {
-        Live::fact(self, time, fact)
-    }
-
-    fn due(&self) -> Option<Micros> {
-        Live::due(self)
-    }
-
-    fn flush(&mut self, now: Micros) -> Result<(), Self::Error> {
-        Live::flush(self, now)
+    fn wall_at_zero(&self) -> i128 {
+        Clock::wall_at_zero(self)
     }
 }
 
@@ -94,9 +56,9 @@ pub struct Tally {
     pub bytes_out: u64,
     /// Bytes that the person typed.
     pub bytes_in: u64,
-    /// Stretches that could not be recorded.
+    /// Stretches in which the store failed.
     pub gaps: u64,
-    /// Bytes in them.
+    /// Bytes that were lost in them.
     pub gap_bytes: u64,
     /// Why the store failed, the last time it did.
     pub failure: Option<String>,
@@ -122,43 +84,37 @@ pub struct Rules {
     pub streams: StreamLimits,
 }
 
-/// A stretch that is being lost.
-#[derive(Debug)]
-struct Gap {
-    reason: String,
-    from: Micros,
-    bytes: u64,
-    retry: Micros,
-}
-
 /// The writer.
 #[derive(Debug)]
-pub struct Writer<S> {
+pub struct Writer<S, T = Clock> {
     sink: S,
     queue: Arc<Queue>,
-    clock: Clock,
+    clock: T,
+    /// [`Time::wall_at_zero`] when it was last noted.
+    wall: i128,
     strict: bool,
     judge: Judge,
     streams: [Bucket; 3],
     facts: Vec<Fact>,
-    gap: Option<Gap>,
+    outage: Option<Outage>,
     tally: Tally,
 }
 
-impl<S: Sink> Writer<S> {
+impl<S: Sink, T: Time> Writer<S, T> {
     /// A writer of `queue` into `sink`.
     #[must_use]
-    pub fn new(sink: S, queue: Arc<Queue>, clock: Clock, rules: Rules) -> Self {
+    pub fn new(sink: S, queue: Arc<Queue>, clock: T, rules: Rules) -> Self {
         let bucket = |n| Bucket::new(n, rules.streams.burst, rules.streams.rate);
         Self {
             sink,
             queue,
+            wall: clock.wall_at_zero(),
             clock,
             strict: rules.strict,
             judge: rules.judge,
             streams: [bucket(0), bucket(1), bucket(2)],
             facts: Vec::new(),
-            gap: None,
+            outage: None,
             tally: Tally::default(),
         }
     }
@@ -170,29 +126,44 @@ impl<S: Sink> Writer<S> {
             let now = self.clock.micros();
             let batch = self.queue.take(self.until_due(now));
             let closed = batch.closed;
+            // A strict session waits for no store that hangs.
+            if self.strict {
+                self.queue.busy();
+            }
             self.write(batch);
+            if self.strict {
+                self.queue.idle();
+            }
             if closed {
                 break;
             }
             self.queue.nap(NAP);
         }
+        self.end()
+    }
+
+    /// What is still undecided or unsaved, once nothing more will come.
+    fn end(mut self) -> (S, Tally) {
         let now = self.clock.micros();
-        for n in 0..self.streams.len() {
-            if let Some(bucket) = self.streams.get_mut(n) {
-                bucket.end(&mut self.facts);
-            }
+        for bucket in &mut self.streams {
+            bucket.end(&mut self.facts);
         }
         self.judge.end(now);
         self.write_judged(now);
-        let result = self.write_facts(now).and_then(|()| self.sink.flush(now));
+        let result = self.write_facts(now);
         self.settle(now, result);
-        self.close_gap(now);
+        self.flush(now);
+        // The fact is in memory now whatever the store says: where the
+        // recording can be finished at all, it tells of the gap.
+        if let Some(outage) = self.outage.take() {
+            self.note_gap(outage, now);
+        }
         (self.sink, self.tally)
     }
 
     fn until_due(&self, now: Micros) -> Option<Duration> {
-        let due = match &self.gap {
-            Some(gap) => Some(gap.retry),
+        let due = match &self.outage {
+            Some(outage) => Some(outage.retry),
             None => self.sink.due().into_iter().chain(self.judge.due()).min(),
         };
         due.map(|due| Duration::from_micros(due.saturating_sub(now)))
@@ -206,11 +177,12 @@ impl<S: Sink> Writer<S> {
             self.judge.tick(now);
             self.write_judged(now);
         }
-        if self.gap.as_ref().is_some_and(|gap| now >= gap.retry || closed) {
-            self.close_gap(now);
-        } else if self.gap.is_none() && (sync || self.sink.due().is_some_and(|due| due <= now)) {
-            let result = self.sink.flush(now);
-            self.settle(now, result);
+        let due = match &self.outage {
+            Some(outage) => now >= outage.retry || closed,
+            None => sync || self.sink.due().is_some_and(|due| due <= now),
+        };
+        if due {
+            self.flush(now);
         }
     }
 
@@ -219,13 +191,16 @@ impl<S: Sink> Writer<S> {
         for item in items {
             let (own, others) = rest.split_at_checked(item.len).unwrap_or((rest, &[]));
             rest = others;
-            match item.kind {
+            match &item.kind {
                 Kind::Output | Kind::Stream(_) => self.tally.bytes_out += own.len() as u64,
                 Kind::Input(_) => self.tally.bytes_in += own.len() as u64,
+                Kind::Fact(fact) if fact.kind == "gap" => self.tally.lost(fact),
                 Kind::Resize(_) | Kind::Fact(_) => {}
             }
-            if let Some(gap) = &mut self.gap {
-                gap.bytes += own.len() as u64;
+            let full = !self.strict && self.sink.backlog() >= BACKLOG;
+            if let Some(outage) = &mut self.outage
+                && outage.loses(full, &item, own.len())
+            {
                 self.unkept(item.time, &item.kind, own);
                 continue;
             }
@@ -249,7 +224,8 @@ impl<S: Sink> Writer<S> {
         match kind {
             Kind::Output => {
                 self.judge.output(time, bytes);
-                self.sink.output(time, bytes).and_then(|()| self.judged(time))
+                let result = self.sink.output(time, bytes);
+                result.and(self.judged(time))
             }
             Kind::Input(line) => {
                 self.judge.typed(time, bytes, *line);
@@ -257,7 +233,8 @@ impl<S: Sink> Writer<S> {
             }
             Kind::Resize(size) => {
                 self.judge.resized(time, *size);
-                self.sink.resize(time, *size).and_then(|()| self.judged(time))
+                let result = self.sink.resize(time, *size);
+                result.and(self.judged(time))
             }
             Kind::Fact(fact) => self.sink.fact(time, fact),
             Kind::Stream(number) => {
@@ -279,8 +256,8 @@ impl<S: Sink> Writer<S> {
     fn judged(&mut self, time: Micros) -> Result<(), S::Error> {
         let mut result = Ok(());
         while let Some(decision) = self.judge.next_decision() {
-            if self.gap.is_none() && result.is_ok() {
-                result = self.decision(time, &decision);
+            if !self.outage.as_ref().is_some_and(Outage::is_losing) {
+                result = result.and(self.decision(time, &decision));
             }
         }
         result
@@ -292,8 +269,8 @@ impl<S: Sink> Writer<S> {
         };
         match decision {
             Decision::Keep { start_us, end_us, bytes } => {
-                self.sink.fact(time, &times("typed", start_us, end_us))?;
-                self.sink.input(time, bytes)
+                let typed = self.sink.fact(time, &times("typed", start_us, end_us));
+                typed.and(self.sink.input(time, bytes))
             }
             Decision::Masked { reason, start_us, end_us } => {
                 let fact = times("masked", start_us, end_us).with("reason", reason.name());
@@ -307,45 +284,77 @@ impl<S: Sink> Writer<S> {
     }
 
     fn write_facts(&mut self, time: Micros) -> Result<(), S::Error> {
-        for fact in std::mem::take(&mut self.facts) {
-            self.sink.fact(time, &fact)?;
+        let facts = std::mem::take(&mut self.facts);
+        let mut result = Ok(());
+        for fact in &facts {
+            result = result.and(self.sink.fact(time, fact));
         }
-        Ok(())
+        result
     }
 
-    /// What follows from a failure: a strict session is told to end, a
-    /// best-effort one goes on with a gap.
+    /// What follows from a failure: a strict session is told to end, and what
+    /// was shown until then waits for the store to come back; a best-effort one
+    /// goes on.
     fn settle(&mut self, time: Micros, result: Result<(), S::Error>) {
         let Err(error) = result else { return };
         let reason = error.to_string();
-        self.tally.failure = Some(reason.clone());
         if self.strict {
-            self.queue.fail();
+            self.queue.fail(&reason);
         }
-        let gap = Gap { reason, from: time, bytes: 0, retry: time + RETRY };
-        self.gap.get_or_insert(gap);
+        self.tally.failure = Some(reason.clone());
+        match &mut self.outage {
+            Some(outage) => outage.again(reason, time),
+            none => *none = Some(Outage::begin(reason, time)),
+        }
     }
 
-    /// Tries the store again, and, where it is back, notes what was lost.
-    fn close_gap(&mut self, now: Micros) {
-        let Some(mut gap) = self.gap.take() else { return };
-        let fact = Fact::new("gap")
-            .with("reason", gap.reason.clone())
-            .with("bytes", gap.bytes)
-            .with("from_us", gap.from)
-            .with("to_us", now);
-        let back = self.sink.flush(now).and_then(|()| self.sink.fact(now, &fact));
-        match back.and_then(|()| self.sink.flush(now)) {
-            Ok(()) => {
-                self.tally.gaps += 1;
-                self.tally.gap_bytes += gap.bytes;
-            }
-            Err(error) => {
-                gap.reason = error.to_string();
-                gap.retry = now + RETRY;
-                self.tally.failure = Some(gap.reason.clone());
-                self.gap = Some(gap);
-            }
+    /// Saves all there is, and, where the store is back, notes the gap.
+    fn flush(&mut self, now: Micros) {
+        self.note_clock(now);
+        let result = self.sink.flush(now);
+        let back = result.is_ok();
+        self.settle(now, result);
+        if back && let Some(outage) = self.outage.take() {
+            self.note_gap(outage, now);
+        }
+    }
+
+    fn note_gap(&mut self, outage: Outage, now: Micros) {
+        let fact = outage.fact(now);
+        self.tally.lost(&fact);
+        let mut result = self.sink.fact(now, &fact);
+        if let Some(size) = outage.size() {
+            result = result.and(self.sink.resize(now, size));
+        }
+        self.settle(now, result);
+        let result = self.sink.flush(now);
+        self.settle(now, result);
+    }
+
+    /// Notes that somebody has set the wall clock. The events' times do not
+    /// depend on it.
+    fn note_clock(&mut self, now: Micros) {
+        let wall = self.clock.wall_at_zero();
+        if wall.abs_diff(self.wall) > CLOCK_STEP {
+            self.wall = wall;
+            let shows = u64::try_from(wall + i128::from(now)).unwrap_or(0);
+            let fact = Fact::new("clock").with("wall", clock::rfc3339(shows));
+            let result = self.sink.fact(now, &fact);
+            self.settle(now, result);
         }
     }
 }
+
+impl Tally {
+    /// Counts what a `gap` fact tells of.
+    fn lost(&mut self, fact: &Fact) {
+        self.gaps += 1;
+        self.gap_bytes += fact.fields.get("bytes").and_then(Value::as_u64).unwrap_or(0);
+        if let Some(reason) = fact.fields.get("reason").and_then(Value::as_str) {
+            self.failure = Some(reason.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The first steps of a recording on the store, within a time limit.
+//!
+//! Its invariant: where the recording cannot be begun, nothing of it is left,
+//! and a store that does not answer keeps nobody waiting for ever.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::event::Header;
+use crate::format::cipher::Recipients;
+use crate::recording::live::{Live, Options};
+use crate::recording::{Id, Paths};
+use crate::screen::safe_text;
+use crate::seal::manifest::Manifest;
+use crate::store::Local;
+
+/// How long the store may take to take a new recording: longer than a disk
+/// takes to wake from sleep.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A recording that is to be begun.
+pub struct Begin {
+    /// The finished recording, where it is not the store's to say.
+    pub output: Option<PathBuf>,
+    /// The store's directory.
+    pub store: PathBuf,
+    /// `store.min_free`, in bytes.
+    pub min_free: u64,
+    /// `store.quota_user`, in bytes; 0 for none.
+    pub quota: u64,
+    /// Whose quota.
+    pub uid: u32,
+    /// The recording's id.
+    pub id: Id,
+    /// Its header.
+    pub header: Header,
+    /// Whom it is for.
+    pub recipients: Recipients,
+    /// `record.sync`.
+    pub sync: bool,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+/// One that has been.
+pub struct Begun {
+    /// Where the events go.
+    pub live: Live,
+    /// As it was written.
+    pub manifest: Manifest,
+    /// Where.
+    pub path: PathBuf,
+}
+
+impl Begin {
+    /// Creates the recording's files.
+    ///
+    /// # Errors
+    /// When the store refuses, or does not answer.
+    pub fn within_limit(self) -> Result<Begun> {
+        let place = self.output.clone().unwrap_or_else(|| self.store.clone());
+        let (result, begun) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("begin".to_owned())
+            .spawn(move || {
+                if let Err(mpsc::SendError(Ok(late))) = result.send(self.create()) {
+                    let late: Begun = late;
+                    late.live.abandon();
+                    let _ = std::fs::remove_file(&late.path);
+                }
+            })
+            .context("cannot start a thread")?;
+        begun.recv_timeout(LIMIT).unwrap_or_else(|_| {
+            let seconds = LIMIT.as_secs();
+            Err(anyhow!("{} has not answered for {seconds} seconds", place.display()))
+        })
+    }
+
+    fn create(self) -> Result<Begun> {
+        let paths = match &self.output {
+            Some(file) => Paths::at(file),
+            None => {
+                let store = Local::new(self.store.clone());
+                let dir = store.day(self.id.date())?;
+                store.admit(self.min_free, self.quota, self.uid)?;
+                Paths::in_dir(&dir, &self.id)
+            }
+        };
+        let path = paths.manifest();
+        anyhow::ensure!(
+            path.symlink_metadata().is_err(),
+            "{} is there already; choose another name for the recording",
+            safe_text(&path.to_string_lossy())
+        );
+        let live =
+            Live::create(paths, &self.header, &self.recipients, Options { sync: self.sync })?;
+        // Its files grow from here on: a digest in the manifest would be wrong
+        // at once.
+        match self.manifest.write(&path, self.sync) {
+            Ok(()) => Ok(Begun { live, manifest: self.manifest, path }),
+            Err(error) => {
+                live.abandon();
+                let _ = std::fs::remove_file(&path);
+                Err(error.into())
+            }
+        }
+    }
+}
