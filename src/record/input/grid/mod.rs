@@ -6,11 +6,13 @@
 //! it shows was put there by output, after the `stamp` bytes of input that it
 //! bears, and nothing has been put over it since.
 
+mod acts;
+mod edits;
+
 use std::collections::BTreeMap;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::control::{Act, Csi};
 use crate::event::TermSize;
 
 /// How many cells are kept, 1.5 MiB of them: a paste of 64 KiB and the screen
@@ -24,13 +26,16 @@ pub(super) type Place = (i64, usize);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cell {
     /// What it shows; NUL where that cannot be said (concealed text, line
-    /// drawing, the right half of a wide character), or nothing was written.
+    /// drawing), or nothing was written.
     pub(super) shown: char,
     /// Combining characters upon it, mixed into one number.
     pub(super) marks: u32,
     /// How many bytes had been typed when it was written; 0: it is blank.
     pub(super) stamp: u64,
 }
+
+/// What the right half of a wide character shows.
+const RIGHT_HALF: char = '\u{1}';
 
 /// The next value of [`Cell::marks`] when this character combines.
 pub(super) fn mark(marks: u32, c: char) -> u32 {
@@ -60,6 +65,9 @@ struct Saved {
     cursor: Cursor,
     on_screen: Option<i64>,
     feeds: u64,
+    concealed: bool,
+    drawing: [bool; 2],
+    shifted: usize,
 }
 
 /// The rows and the cursor.
@@ -79,12 +87,15 @@ pub(super) struct Grid {
     feeds: u64,
     lowest: i64,
     wraps: bool,
+    /// Origin mode, or left and right margins: columns and rows are counted in
+    /// a way that is not followed.
+    odd: bool,
     inserts: bool,
     concealed: bool,
     /// Whether G0 and G1 are line drawing, and which is in use.
     drawing: [bool; 2],
     shifted: usize,
-    last: char,
+    last: Option<char>,
     /// To be put on each cell: how many bytes have been typed.
     pub(super) stamp: u64,
 }
@@ -104,11 +115,12 @@ impl Grid {
             feeds: 0,
             lowest: 0,
             wraps: true,
+            odd: false,
             inserts: false,
             concealed: false,
             drawing: [false; 2],
             shifted: 0,
-            last: ' ',
+            last: None,
             stamp: 1,
         }
     }
@@ -161,7 +173,7 @@ impl Grid {
                     halves -= 1;
                     continue;
                 }
-                text.push(if cell.shown == '\0' { ' ' } else { cell.shown });
+                text.push(if cell.shown < ' ' { ' ' } else { cell.shown });
                 halves = cell.shown.width().unwrap_or(1).saturating_sub(1);
             }
         }
@@ -172,6 +184,7 @@ impl Grid {
     /// where the cursor is, is its own affair.
     pub(super) fn resize(&mut self, size: TermSize) {
         self.size = (usize::from(size.cols()), i64::from(size.rows()));
+        self.region = None;
         self.lose();
     }
 
@@ -181,7 +194,14 @@ impl Grid {
         self.cells = 0;
         self.fresh_rows();
         self.cursor.col = None;
-        self.saved = None;
+        self.saved = Some(Saved {
+            cursor: self.cursor,
+            on_screen: None,
+            feeds: u64::MAX,
+            concealed: self.concealed,
+            drawing: self.drawing,
+            shifted: self.shifted,
+        });
         self.region = None;
     }
 
@@ -210,171 +230,6 @@ impl Grid {
         self.cells = 0;
     }
 
-    pub(super) fn act(&mut self, act: &Act<'_>) {
-        match act {
-            Act::Print(c) => self.print(*c),
-            Act::Control(c) => self.control(*c),
-            Act::Escape(between, last) => self.escape(*between, *last),
-            Act::Csi(csi) => self.csi(csi),
-            Act::C1 => self.lose(),
-        }
-    }
-
-    fn control(&mut self, c: u8) {
-        match c {
-            0x08 => self.column(|col, _| col.saturating_sub(1)),
-            b'\t' => self.column(|col, cols| ((col / 8 + 1) * 8).min(cols - 1)),
-            b'\r' => {
-                self.cursor.col = Some(0);
-                self.cursor.full = false;
-            }
-            0x0a..=0x0c => self.line_feed(),
-            0x0e => self.shifted = 1,
-            0x0f => self.shifted = 0,
-            _ => {}
-        }
-    }
-
-    fn escape(&mut self, between: u8, last: u8) {
-        match (between, last) {
-            (0, b'7') => self.save(),
-            (0, b'8') => self.restore(),
-            (0, b'D') => self.line_feed(),
-            (0, b'E') => {
-                self.cursor.col = Some(0);
-                self.line_feed();
-            }
-            (0, b'M') => self.scramble(),
-            (0, b'c') => {
-                self.lose();
-                self.concealed = false;
-                self.drawing = [false; 2];
-                self.shifted = 0;
-                self.wraps = true;
-                self.inserts = false;
-            }
-            (b'(', set) => self.drawing = [set == b'0', self.drawing[1]],
-            (b')', set) => self.drawing = [self.drawing[0], set == b'0'],
-            (b'#', _) => self.lose(),
-            _ => {}
-        }
-    }
-
-    fn csi(&mut self, csi: &Csi) {
-        if csi.intermediate != 0 {
-            return;
-        }
-        match (csi.private, csi.last) {
-            (b'?', b'h' | b'l') => {
-                for &mode in csi.params() {
-                    self.private_mode(mode, csi.last == b'h');
-                }
-            }
-            (0, b'h' | b'l') if csi.params().contains(&4) => self.inserts = csi.last == b'h',
-            (0, b'h' | b'l') => {}
-            (0, b'm') => {
-                for &n in csi.params() {
-                    match n {
-                        8 => self.concealed = true,
-                        0 | 28 => self.concealed = false,
-                        // What follows are a colour's parts.
-                        38 | 48 | 58 => break,
-                        _ => {}
-                    }
-                }
-                if csi.params().is_empty() {
-                    self.concealed = false;
-                }
-            }
-            (0, _) => self.movement(csi),
-            _ => {}
-        }
-    }
-
-    fn movement(&mut self, csi: &Csi) {
-        let n = csi.count_at(0);
-        let rows = i64::try_from(n).unwrap_or(i64::from(u16::MAX));
-        match csi.last {
-            b'A' => self.by_rows(-rows),
-            b'B' | b'e' => self.by_rows(rows),
-            b'C' | b'a' => self.column(|col, _| col + n),
-            b'D' => self.column(|col, _| col.saturating_sub(n)),
-            b'E' | b'F' => {
-                self.cursor.col = Some(0);
-                self.by_rows(if csi.last == b'E' { rows } else { -rows });
-            }
-            b'G' | b'`' => self.set_col(n - 1),
-            b'H' | b'f' => {
-                self.set_col(csi.count_at(1) - 1);
-                self.set_row(rows - 1);
-            }
-            b'd' => self.set_row(rows - 1),
-            b'I' => self.column(|col, _| (col / 8 + n) * 8),
-            b'Z' => self.column(|col, _| (col.div_ceil(8)).saturating_sub(n) * 8),
-            b'J' => self.erase_display(csi.at(0)),
-            b'K' => self.erase_line(csi.at(0)),
-            b'X' => self.erase(n),
-            b'@' => self.insert(n),
-            b'P' => self.delete(n),
-            b'L' | b'M' | b'S' | b'T' => self.scramble(),
-            b'b' => (0..n.min(self.size.0 * 2)).for_each(|_| self.print(self.last)),
-            b'r' => {
-                let last = i64::from(csi.at(1));
-                let last = if last == 0 { self.size.1 } else { last.min(self.size.1) };
-                self.region = Some((rows - 1, last - 1)).filter(|r| *r != (0, self.size.1 - 1));
-                self.set_col(0);
-                self.set_row(0);
-            }
-            b's' => self.save(),
-            b'u' => self.restore(),
-            _ => {}
-        }
-    }
-
-    fn private_mode(&mut self, mode: u16, set: bool) {
-        match mode {
-            7 => self.wraps = set,
-            // Another screen: other rows; of the cursor to come back to, the
-            // column is enough to judge what is typed at the next prompt.
-            47 | 1047 | 1049 => {
-                let here = self.cursor.col;
-                self.lose();
-                self.cursor.col = if set {
-                    self.main = Some(here);
-                    here
-                } else {
-                    self.main.take().filter(|_| mode == 1049).unwrap_or(here)
-                };
-            }
-            // Column 132, origin, left and right margins: positions mean
-            // something else.
-            3 | 6 | 69 => self.lose(),
-            _ => {}
-        }
-    }
-
-    fn save(&mut self) {
-        let on_screen = self.top.map(|top| self.cursor.row - top);
-        self.saved = Some(Saved { cursor: self.cursor, on_screen, feeds: self.feeds });
-    }
-
-    fn restore(&mut self) {
-        match self.saved {
-            Some(saved) => {
-                self.cursor = saved.cursor;
-                match (saved.on_screen, self.top) {
-                    (Some(row), _) => self.set_row(row),
-                    (None, None) if saved.feeds == self.feeds => {}
-                    _ => self.fresh_rows(),
-                }
-            }
-            None => {
-                self.set_col(0);
-                self.set_row(0);
-            }
-        }
-    }
-
     fn column(&mut self, to: impl Fn(usize, usize) -> usize) {
         let cols = self.size.0;
         self.cursor.col = self.cursor.col.map(|col| to(col, cols).min(cols - 1));
@@ -382,7 +237,7 @@ impl Grid {
     }
 
     fn set_col(&mut self, col: usize) {
-        self.cursor.col = Some(col.min(self.size.0 - 1));
+        self.cursor.col = (!self.odd).then_some(col.min(self.size.0 - 1));
         self.cursor.full = false;
     }
 
@@ -401,15 +256,26 @@ impl Grid {
     }
 
     fn by_rows(&mut self, rows: i64) {
+        let from = self.cursor.row;
         self.cursor.row += rows;
         if let Some(top) = self.top {
-            self.cursor.row = self.cursor.row.clamp(top, top + self.size.1 - 1);
+            // A region's edge stops what comes from within or from beyond.
+            let (mut first, mut last) = (top, top + self.size.1 - 1);
+            if let Some((region_first, region_last)) = self.region {
+                first = if from >= top + region_first { top + region_first } else { first };
+                last = if from <= top + region_last { top + region_last } else { last };
+            }
+            self.cursor.row = self.cursor.row.clamp(first, last);
         }
         self.cursor.full = false;
     }
 
     fn line_feed(&mut self) {
         self.feeds += 1;
+        if self.cursor.full {
+            // Terminals differ in whether it will still wrap.
+            self.cursor.col = None;
+        }
         self.cursor.full = false;
         if let Some(top) = self.top {
             let at = self.cursor.row - top;
@@ -427,12 +293,33 @@ impl Grid {
         self.lowest = self.lowest.max(self.cursor.row);
     }
 
+    fn reverse_index(&mut self) {
+        if self.cursor.full {
+            self.cursor.col = None;
+        }
+        match self.top {
+            Some(top) if self.cursor.row - top == self.region.map_or(0, |(first, _)| first) => {
+                self.scramble();
+            }
+            Some(_) => self.by_rows(-1),
+            None => self.fresh_rows(),
+        }
+        self.cursor.full = false;
+    }
+
     fn print(&mut self, c: char) {
-        let Some(mut col) = self.cursor.col else { return };
+        let Some(mut col) = self.cursor.col else {
+            // It may wrap.
+            self.fresh_rows();
+            return;
+        };
         let width = c.width().unwrap_or(0);
         if width == 0 {
             let back = usize::from(!self.cursor.full);
-            let place = (self.cursor.row, col.saturating_sub(back));
+            let mut place = (self.cursor.row, col.saturating_sub(back));
+            if self.cell(place).shown == RIGHT_HALF {
+                place.1 = place.1.saturating_sub(1);
+            }
             if let Some(cell) = self.at_mut(place) {
                 cell.marks = mark(cell.marks, c);
             }
@@ -445,21 +332,45 @@ impl Grid {
             self.line_feed();
             col = 0;
         }
-        self.last = c;
+        if col + width > cols {
+            // Terminals differ in where this goes.
+            self.lose();
+            return;
+        }
+        self.last = Some(c);
         if self.inserts {
             self.cursor.col = Some(col);
             self.insert(width);
+            self.mend(0, cols);
         }
         let drawn = self.drawing.get(self.shifted) == Some(&true) && ('_'..='~').contains(&c);
         let shown = if self.concealed || drawn { '\0' } else { c };
         let stamp = self.stamp;
         self.write((self.cursor.row, col), Cell { shown, marks: 0, stamp });
         if width == 2 {
-            self.write((self.cursor.row, col + 1), Cell { shown: '\0', marks: 0, stamp });
+            self.write((self.cursor.row, col + 1), Cell { shown: RIGHT_HALF, marks: 0, stamp });
         }
+        self.mend(col.saturating_sub(1), width + 2);
         let next = col + width;
-        self.cursor.full = next >= cols;
+        self.cursor.full = self.wraps && next >= cols;
         self.cursor.col = Some(next.min(cols - 1));
+    }
+
+    /// Half of a wide character shows nothing once the other half is gone.
+    fn mend(&mut self, from: usize, count: usize) {
+        let Some(row) = self.rows.get_mut(&self.cursor.row) else { return };
+        let wide = |cell: Option<&Cell>| {
+            cell.is_some_and(|c| c.stamp > 0 && c.shown.width() == Some(2) && c.shown > '\u{ff}')
+        };
+        for at in from..(from + count).min(row.cells.len()) {
+            let left = wide(at.checked_sub(1).and_then(|left| row.cells.get(left)));
+            let this = row.cells.get(at).copied().unwrap_or_default();
+            let right = row.cells.get(at + 1).is_some_and(|c| c.shown == RIGHT_HALF);
+            let broken = (this.shown == RIGHT_HALF && !left) || (wide(Some(&this)) && !right);
+            if broken && let Some(cell) = row.cells.get_mut(at) {
+                *cell = Cell::default();
+            }
+        }
     }
 
     fn at_mut(&mut self, (row, col): Place) -> Option<&mut Cell> {
@@ -483,73 +394,7 @@ impl Grid {
             self.cells -= gone.cells.len();
         }
     }
-
-    fn erase_display(&mut self, what: u16) {
-        let row = self.cursor.row;
-        match what {
-            0 => {
-                self.erase_line(0);
-                for gone in self.rows.split_off(&(row + 1)).into_values() {
-                    self.cells -= gone.cells.len();
-                }
-            }
-            1 => {
-                self.erase_line(1);
-                let kept = self.rows.split_off(&row);
-                self.rows = kept;
-                self.cells = self.rows.values().map(|r| r.cells.len()).sum();
-            }
-            _ => self.scramble(),
-        }
-    }
-
-    fn erase_line(&mut self, what: u16) {
-        let col = self.cursor.col;
-        let Some(row) = self.rows.get_mut(&self.cursor.row) else { return };
-        let before = row.cells.len();
-        match (what, col) {
-            (0, Some(col)) => {
-                row.cells.truncate(col);
-                row.wrapped = false;
-            }
-            (1, Some(col)) => row.cells.iter_mut().take(col + 1).for_each(|c| *c = Cell::default()),
-            _ => {
-                row.cells.clear();
-                row.wrapped = false;
-            }
-        }
-        self.cells -= before - row.cells.len();
-    }
-
-    fn erase(&mut self, n: usize) {
-        let (Some(col), Some(row)) = (self.cursor.col, self.rows.get_mut(&self.cursor.row)) else {
-            return;
-        };
-        row.cells.iter_mut().skip(col).take(n).for_each(|c| *c = Cell::default());
-    }
-
-    fn insert(&mut self, n: usize) {
-        let cols = self.size.0;
-        let (Some(col), Some(row)) = (self.cursor.col, self.rows.get_mut(&self.cursor.row)) else {
-            return;
-        };
-        if col < row.cells.len() {
-            let before = row.cells.len();
-            let blanks = std::iter::repeat_n(Cell::default(), n.min(cols));
-            row.cells.splice(col..col, blanks);
-            row.cells.truncate(cols);
-            self.cells = self.cells + row.cells.len() - before;
-        }
-    }
-
-    fn delete(&mut self, n: usize) {
-        let (Some(col), Some(row)) = (self.cursor.col, self.rows.get_mut(&self.cursor.row)) else {
-            return;
-        };
-        let before = row.cells.len();
-        if col < before {
-            row.cells.drain(col..(col + n).min(before));
-            self.cells -= before - row.cells.len();
-        }
-    }
 }
+
+#[cfg(test)]
+mod tests;
