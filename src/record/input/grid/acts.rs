@@ -132,9 +132,8 @@ impl Grid {
     }
 
     fn edit(&mut self, edit: impl Fn(&mut Self)) {
-        if self.cursor.full {
-            // Terminals differ in whether the cursor is before or behind the
-            // last column here.
+        if self.cursor.full || self.cursor.col.is_none() {
+            // Behind the last column, terminals differ in where the cursor is.
             self.lose();
             return;
         }
@@ -183,6 +182,10 @@ impl Grid {
         match self.saved {
             Some(saved) => {
                 self.cursor = saved.cursor;
+                // Terminals differ in whether it is to wrap.
+                if std::mem::take(&mut self.cursor.full) {
+                    self.cursor.col = None;
+                }
                 (self.concealed, self.drawing) = (saved.concealed, saved.drawing);
                 self.shifted = saved.shifted;
                 match (saved.on_screen, self.top) {

@@ -1,6 +1,6 @@
 //! Erasing, inserting and deleting.
 
-use super::{Cell, Grid};
+use super::{Cell, Grid, RIGHT_HALF};
 
 impl Grid {
     pub(super) fn erase_display(&mut self, what: u16) {
@@ -52,6 +52,7 @@ impl Grid {
         let (Some(col), Some(row)) = (self.cursor.col, self.rows.get_mut(&self.cursor.row)) else {
             return;
         };
+        split(&mut row.cells, col);
         if col < row.cells.len() {
             let before = row.cells.len();
             let blanks = std::iter::repeat_n(Cell::default(), n.min(cols));
@@ -65,10 +66,21 @@ impl Grid {
         let (Some(col), Some(row)) = (self.cursor.col, self.rows.get_mut(&self.cursor.row)) else {
             return;
         };
+        split(&mut row.cells, col);
+        split(&mut row.cells, col + n);
         let before = row.cells.len();
         if col < before {
             row.cells.drain(col..(col + n).min(before));
             self.cells -= before - row.cells.len();
         }
+    }
+}
+
+/// A wide character of which the edit takes or moves one half is gone.
+fn split(cells: &mut [Cell], at: usize) {
+    if let Some([left, right]) = at.checked_sub(1).and_then(|left| cells.get_mut(left..=at))
+        && right.shown == RIGHT_HALF
+    {
+        (*left, *right) = (Cell::default(), Cell::default());
     }
 }

@@ -202,7 +202,6 @@ impl Grid {
             drawing: self.drawing,
             shifted: self.shifted,
         });
-        self.region = None;
     }
 
     /// Forgets rows that nobody will ask for: all but this many above the
