@@ -193,6 +193,8 @@ struct Watch {
     program: Option<Pid>,
     /// Where the program says that it could not be executed.
     failure: Option<OwnedFd>,
+    /// Whether the program has had its SIGHUP.
+    hung_up: bool,
     /// When the next, harder signal is due, once hrec is gone.
     escalate: Option<(Instant, i32)>,
 }
@@ -216,7 +218,15 @@ impl Watch {
             rustix::process::setsid()?;
             rustix::process::ioctl_tiocsctty(pty)?;
         }
-        let mut watch = Self { socket, pty, signals, program: None, failure: None, escalate: None };
+        let mut watch = Self {
+            socket,
+            pty,
+            signals,
+            program: None,
+            failure: None,
+            hung_up: false,
+            escalate: None,
+        };
         if !watch.wait_for_start()? {
             return Ok(());
         }
@@ -407,16 +417,22 @@ impl Watch {
         false
     }
 
-    fn resume(&self, foreground: bool) {
+    fn resume(&mut self, foreground: bool) {
         if let (Some(pty), Some(program)) = (&self.pty, self.program) {
             let _ = tcsetpgrp(pty, if foreground { program } else { getpid() });
         }
         self.pass_on(libc::SIGCONT);
     }
 
-    fn pass_on(&self, signal: i32) {
+    fn pass_on(&mut self, signal: i32) {
         let Some(program) = self.program else { return };
         if self.pty.is_some() {
+            // One hang-up reaches us as hrec's order, as the kernel's SIGHUP and
+            // as hrec's end. A shell that is sent a second one while it is busy
+            // with the first may die before it has ended its jobs.
+            if signal == libc::SIGHUP && std::mem::replace(&mut self.hung_up, true) {
+                return;
+            }
             to_group(program.as_raw_nonzero().get(), signal);
             if signal == libc::SIGHUP || signal == libc::SIGTERM {
                 // A stopped program takes no signal but SIGKILL until it goes on.
