@@ -8,8 +8,9 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -229,7 +230,14 @@ impl Prepared {
             strict: self.strict,
             foreground: self.foreground,
         });
-        let (exit, reason) = relay.run();
+        // The terminal is the person's again, and the program hung up, by the
+        // time a panic arrives here; what was recorded up to then is finished.
+        let ran = catch_unwind(AssertUnwindSafe(|| relay.run()));
+        let _ = std::panic::take_hook();
+        let (exit, reason) = ran.unwrap_or_else(|_| {
+            queue.fail(&format!("an error inside hrec: {}", last_words()));
+            (Exit::Signal(libc::SIGHUP), Reason::Interrupted)
+        });
         let duration = clock.micros();
         let _ = end.send((exit, reason, duration));
         queue.close();
@@ -252,31 +260,27 @@ struct FailOnPanic(Arc<Queue>);
 
 impl Drop for FailOnPanic {
     fn drop(&mut self) {
-        let what = PANIC.get().map_or("", String::as_str);
-        self.0.fail(&format!("an error inside hrec: {what}"));
+        self.0.fail(&format!("an error inside hrec: {}", last_words()));
     }
 }
 
 /// The writer's thread.
 const WRITER: &str = "writer";
 
-/// What a writer that panicked said.
-static PANIC: OnceLock<String> = OnceLock::new();
+/// What a thread of the session said when it panicked.
+static PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// Has the writer's last words kept for the end: on the terminal they would
-/// land in the middle of what the program shows.
+fn last_words() -> String {
+    PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Has a panic's words kept for the end: on the terminal they would land in
+/// the middle of what the program shows.
 fn keep_panics_for_the_end() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current().name() == Some(WRITER) {
-                let _ = PANIC.set(info.to_string().replace('\n', " "));
-            } else {
-                usual(info);
-            }
-        }));
-    });
+    std::panic::set_hook(Box::new(|info| {
+        let words = info.to_string().replace('\n', " ");
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = words;
+    }));
 }
 
 /// Whether a descriptor is a terminal.

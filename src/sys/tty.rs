@@ -38,6 +38,11 @@ impl Tty {
                 open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
                     .ok()
             })?;
+        Self::on(fd)
+    }
+
+    /// The terminal behind this descriptor.
+    fn on(fd: OwnedFd) -> Option<Self> {
         let input = Nonblocking::of(fd.as_fd(), false).ok()?;
         let output = Nonblocking::of(fd.as_fd(), true).ok()?;
         Some(Self { fd, input, output, saved: None })
@@ -172,4 +177,35 @@ pub fn line_mode(fd: impl AsFd) -> io::Result<LineMode> {
         echo: modes.contains(LocalModes::ECHO),
         canonical: modes.contains(LocalModes::ICANON),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::pty;
+
+    /// Every flag and every control character.
+    fn settings(fd: &OwnedFd) -> String {
+        let t = tcgetattr(fd).unwrap();
+        format!("{t:?} {} {}", t.input_speed(), t.output_speed())
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_to_the_bit() {
+        let person = pty::open(None, None).unwrap();
+        let mut odd = tcgetattr(&person.slave).unwrap();
+        odd.local_modes.remove(LocalModes::ECHOKE);
+        odd.special_codes[rustix::termios::SpecialCodeIndex::VINTR] = 7;
+        tcsetattr(&person.slave, OptionalActions::Now, &odd).unwrap();
+        let before = settings(&person.slave);
+        let master = person.master.try_clone().unwrap();
+        let mut tty = Tty::on(person.slave.try_clone().unwrap()).unwrap();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            tty.raw().unwrap();
+            assert!(!line_mode(&master).unwrap().echo);
+            panic!("in the middle of a session");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(settings(&person.slave), before);
+    }
 }

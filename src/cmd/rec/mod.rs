@@ -94,7 +94,8 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         .context("cannot start a session")?;
     tell::end(&program, &outcome, notice.as_deref(), args.output.as_deref());
     let kept = outcome.finished.as_ref().is_some_and(|(made, _)| made.is_ok());
-    if strict && (!kept || outcome.reason == Reason::StoreFailed) {
+    let failed = outcome.reason == Reason::Interrupted;
+    if failed || (strict && (!kept || outcome.reason == Reason::StoreFailed)) {
         return Ok(ExitCode::from(FAILED));
     }
     Ok(ExitCode::from(status(outcome.exit)))

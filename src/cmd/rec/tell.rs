@@ -74,7 +74,7 @@ fn failure<T>(outcome: &Outcome<anyhow::Result<T>>) -> Option<String> {
     let tally = outcome.finished.as_ref().map(|(_, tally)| tally);
     let why = outcome.failure.as_deref().or_else(|| tally?.failure.as_deref());
     let why = why.unwrap_or("the store does not answer");
-    if outcome.reason == Reason::StoreFailed {
+    if matches!(outcome.reason, Reason::StoreFailed | Reason::Interrupted) {
         return Some(format!("the session was ended, since it could not be recorded: {why}"));
     }
     Some(match &outcome.finished {

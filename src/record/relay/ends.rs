@@ -32,6 +32,8 @@ pub enum Reason {
     Hangup,
     /// hrec was told to end.
     Ended,
+    /// hrec itself failed.
+    Interrupted,
     /// The record could not be kept, and policy is `strict`.
     StoreFailed,
 }
@@ -45,6 +47,7 @@ impl Reason {
             Self::Signal => "signal",
             Self::Hangup => "hangup",
             Self::Ended => "ended",
+            Self::Interrupted => "interrupted",
             Self::StoreFailed => "store-failed",
         }
     }
