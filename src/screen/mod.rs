@@ -4,12 +4,16 @@
 //! that was recorded reaches a viewer but as a printable character in a cell;
 //! every escape sequence written is this module's own.
 
+mod keyframe;
 mod model;
 mod paint;
 mod safe;
+mod skip;
 mod text;
 
+pub use keyframe::{Keyframe, Malformed, Outside, Position};
 pub use model::Model;
 pub use paint::{Painter, push_final};
 pub use safe::safe_text;
+pub use skip::Keyframer;
 pub use text::Text;

@@ -15,6 +15,11 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
+    /// The beginning of a character whose end is yet to come: 0 to 3 bytes.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     /// Calls `sink` with each piece of text.
     pub(super) fn decode(&mut self, bytes: &[u8], mut sink: impl FnMut(&str)) {
         // Usually nothing is held and the bytes are text as they are.
@@ -61,6 +66,15 @@ impl Model {
         Self { terminal: new_terminal(size), decoder: Decoder::default(), size }
     }
 
+    /// The screen that a dump of avt's makes, and the beginning of a character
+    /// that came last.
+    pub(super) fn restored(size: TermSize, dump: &str, held: &[u8]) -> Self {
+        let mut model = Self::new(size);
+        model.terminal.feed(dump);
+        model.decoder.held = held.to_vec();
+        model
+    }
+
     /// Takes output and sizes; other events change no screen.
     pub fn event(&mut self, event: &Event) {
         self.event_with(event, &mut ());
@@ -104,7 +118,7 @@ impl Model {
 
 /// avt refuses only sizes of 0, which a [`TermSize`] cannot be.
 #[allow(clippy::expect_used)]
-fn new_terminal(size: TermSize) -> Terminal {
+pub(super) fn new_terminal(size: TermSize) -> Terminal {
     Terminal::new(size.cols().into(), size.rows().into()).expect("a TermSize is at least 1x1")
 }
 
