@@ -11,10 +11,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use hrec::event::TermSize;
+use hrec::event::{Data, Event, TermSize};
 use hrec::format::cipher::Identities;
 use hrec::recording::open;
-use hrec::screen::Text;
+use hrec::screen::{Keyframer, Model, Position, Text};
 use sha2::{Digest, Sha256};
 
 /// Where hrec does otherwise, and why.
@@ -196,10 +196,40 @@ fn nothing_in_it_does_harm() {
 fn read_all(path: &Path) {
     let Ok(mut recording) = open(path, &Identities::new()) else { return };
     let mut last = 0;
+    let mut events = Vec::new();
     while let Some(event) = recording.next_event().unwrap() {
         assert!(event.time >= last, "{}", path.display());
         last = event.time;
+        events.push(event);
     }
+    let size = recording.header().size;
+    assert!(keyframes_are_exact(size, &events), "{}", path.display());
+}
+
+/// Whether some keyframes on the way, and one at the end, restore to the
+/// screen that playing everything gives.
+fn keyframes_are_exact(size: TermSize, events: &[Event]) -> bool {
+    let (mut played, mut keyframer) = (Model::new(size), Keyframer::new(size));
+    let each = events.len() / 5 + 1;
+    events.iter().enumerate().all(|(at, event)| {
+        played.event(event);
+        match &event.data {
+            Data::Output(bytes) => keyframer.output(bytes),
+            Data::Resize(size) => keyframer.resize(*size),
+            _ => {}
+        }
+        if (at + 1) % each != 0 && at + 1 != events.len() {
+            return true;
+        }
+        let restored = keyframer.keyframe(Position::default()).map(|keyframe| keyframe.restore());
+        restored.is_some_and(|restored| {
+            let (a, b) = (restored.terminal(), played.terminal());
+            a.dump() == b.dump()
+                && a.cursor() == b.cursor()
+                && a.screen().visible_lines().eq(b.screen().visible_lines())
+                && a.primary_screen().visible_lines().eq(b.primary_screen().visible_lines())
+        })
+    })
 }
 
 /// The first part of the file, raw, on a small terminal.
@@ -207,9 +237,18 @@ fn show(path: &Path) {
     use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(path).unwrap().take(100_000).read_to_end(&mut bytes).unwrap();
-    let data = hrec::event::Data::Output(bytes);
-    let mut text = Text::new(TermSize::clamped(40, 10));
-    let mut lines = text.event(&hrec::event::Event { time: 0, data });
+    // As a program writes it, and as a terminal is sent it.
+    let sent =
+        bytes.iter().flat_map(|b| if *b == b'\n' { b"\r\n" } else { std::slice::from_ref(b) });
+    let sent: Vec<u8> = sent.copied().collect();
+    let size = TermSize::clamped(40, 10);
+    for bytes in [&bytes, &sent] {
+        let output = |piece: &[u8]| Event { time: 0, data: Data::Output(piece.to_vec()) };
+        let events: Vec<Event> = bytes.chunks(777).map(output).collect();
+        assert!(keyframes_are_exact(size, &events), "{}", path.display());
+    }
+    let mut text = Text::new(size);
+    let mut lines = text.event(&Event { time: 0, data: Data::Output(bytes) });
     lines.extend(text.finish());
     let controls = lines.iter().flat_map(|l| l.chars()).any(char::is_control);
     assert!(!controls, "{}", path.display());
