@@ -296,7 +296,12 @@ impl Judge {
         let (asked, grid) = (&mut self.asked, &mut self.grid);
         self.parser.skim(bytes, &mut |act| {
             asked.act(&act);
-            grid.act(&act);
+            // Where the cursor goes is lost anyhow.
+            let sets =
+                !matches!(&act, Act::Csi(csi) if !matches!(csi.last, b'h' | b'l' | b'm' | b'r'));
+            if sets {
+                grid.act(&act);
+            }
         });
         if !bytes.is_empty() {
             grid.lose();

@@ -47,6 +47,8 @@ struct Row {
     cells: Vec<Cell>,
     /// Whether its text goes on in the next row.
     wrapped: bool,
+    /// Whether a wide character was ever in it.
+    wide: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -357,9 +359,9 @@ impl Grid {
 
     /// Half of a wide character shows nothing once the other half is gone.
     fn mend(&mut self, from: usize, count: usize) {
-        let Some(row) = self.rows.get_mut(&self.cursor.row) else { return };
+        let Some(row) = self.rows.get_mut(&self.cursor.row).filter(|row| row.wide) else { return };
         let wide = |cell: Option<&Cell>| {
-            cell.is_some_and(|c| c.stamp > 0 && c.shown.width() == Some(2) && c.shown > '\u{ff}')
+            cell.is_some_and(|c| c.stamp > 0 && c.shown > '\u{ff}' && c.shown.width() == Some(2))
         };
         for at in from..(from + count).min(row.cells.len()) {
             let left = wide(at.checked_sub(1).and_then(|left| row.cells.get(left)));
@@ -380,7 +382,9 @@ impl Grid {
         if col >= self.size.0 {
             return;
         }
-        let cells = &mut self.rows.entry(row).or_default().cells;
+        let row = self.rows.entry(row).or_default();
+        row.wide |= cell.shown == RIGHT_HALF;
+        let cells = &mut row.cells;
         if cells.len() <= col {
             self.cells += col + 1 - cells.len();
             cells.resize(col + 1, Cell::default());
