@@ -24,6 +24,13 @@ pub trait DiskFile: Send {
     /// # Errors
     /// As the system call's.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Whether the file has a name still, fstat(2): what is written to one that
+    /// was removed succeeds, and is gone.
+    ///
+    /// # Errors
+    /// `NotFound` when it has none; else the system call's.
+    fn has_name(&self) -> io::Result<()>;
 }
 
 /// The directory operations.
@@ -65,6 +72,13 @@ impl DiskFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn has_name(&self) -> io::Result<()> {
+        if rustix::fs::fstat(self)?.st_nlink > 0 {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "somebody has removed it"))
     }
 }
 

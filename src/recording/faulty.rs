@@ -153,6 +153,10 @@ impl DiskFile for FaultyFile {
     fn sync(&mut self) -> io::Result<()> {
         self.0.whole()
     }
+
+    fn has_name(&self) -> io::Result<()> {
+        self.1.has_name()
+    }
 }
 
 impl Disk for Faulty {

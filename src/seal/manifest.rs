@@ -171,7 +171,7 @@ impl Manifest {
     /// [`Error::Io`]; an older one is as it was then.
     pub fn write(&self, path: &Path, sync: bool) -> Result<(), Error> {
         let draft = path.with_extension(format!("json.{:08x}", rand::random::<u32>()));
-        let result = self.write_draft(&draft, sync).and_then(|()| std::fs::rename(&draft, path));
+        let result = self.write_draft(&draft, sync).and_then(|()| rename(&draft, path));
         if let Err(source) = result {
             let _ = std::fs::remove_file(&draft);
             return Err(Error::Io { what: "write", path: path.to_owned(), source });
@@ -205,6 +205,17 @@ impl Manifest {
     #[must_use]
     pub fn who(&self, field: &str) -> Option<&Value> {
         self.identity.get(field)?.get("value")
+    }
+}
+
+/// rename(2), again after a signal: file systems in user space and over the
+/// network are interrupted where others are not.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    loop {
+        match std::fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ const PTY_HOLDS: usize = 1 << 18;
 const FOREGROUND_CHECK: Duration = Duration::from_millis(300);
 
 /// The signals that the relay takes as data.
-pub const SIGNALS: [i32; 9] = [
+pub const SIGNALS: [i32; 10] = [
     libc::SIGTERM,
     libc::SIGHUP,
     libc::SIGINT,
@@ -51,6 +51,9 @@ pub const SIGNALS: [i32; 9] = [
     libc::SIGWINCH,
     libc::SIGCONT,
     libc::SIGTSTP,
+    // Beyond RLIMIT_FSIZE, to the thread that writes: blocked, so that the store
+    // fails with EFBIG, and hrec lives to say so.
+    libc::SIGXFSZ,
 ];
 
 /// How far an end that hrec brings about has got.

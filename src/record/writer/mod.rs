@@ -20,7 +20,7 @@ use crate::sys::clock::{self, Clock};
 
 /// How long the writer lets the queue fill before it looks again: a tenth of
 /// what an event may stay unsaved, and twenty wake-ups a second at most.
-const NAP: Duration = Duration::from_millis(25);
+const NAP: Micros = 25_000;
 
 /// What may wait in memory while the store refuses; what a best-effort session
 /// shows beyond that is lost. Twice what the queue holds, so that one batch
@@ -137,7 +137,7 @@ impl<S: Sink, T: Time> Writer<S, T> {
             if closed {
                 break;
             }
-            self.queue.nap(NAP);
+            self.queue.nap(Duration::from_micros(NAP));
         }
         self.end()
     }
@@ -179,7 +179,8 @@ impl<S: Sink, T: Time> Writer<S, T> {
         }
         let due = match &self.outage {
             Some(outage) => now >= outage.retry || closed,
-            None => sync || self.sink.due().is_some_and(|due| due <= now),
+            // Rather a nap too early than a nap too late.
+            None => sync || self.sink.due().is_some_and(|due| due <= now + NAP),
         };
         if due {
             self.flush(now);

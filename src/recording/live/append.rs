@@ -75,6 +75,11 @@ impl Appender {
         Ok(())
     }
 
+    /// Refuses to go on with a file that nobody will find.
+    pub(super) fn check_name(&self) -> Result<()> {
+        retry(|| self.file.has_name()).map_err(|error| Error::io("write", &self.path, error))
+    }
+
     /// Bytes whose writing is complete: whole chunks, whole records.
     pub(super) fn settled(&self) -> u64 {
         self.settled

@@ -225,6 +225,7 @@ impl Store {
     /// Appends what is not yet kept to the journals of its frames, makes it
     /// durable, and removes the journals of frames that are safe.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        self.part.check_name()?;
         self.write_part()?;
         if self.sync {
             self.part.sync()?;
