@@ -6,6 +6,9 @@
 //! often and says what was lost at worst; without it there are a few kills of
 //! each load. `HREC_KILL_SEED` repeats a run's moments.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test says what it expects")]
+#![allow(clippy::print_stdout, reason = "figures, for whoever asks with --nocapture")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

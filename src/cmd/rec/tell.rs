@@ -47,6 +47,10 @@ pub fn end(
         cannot_execute(program, &std::io::Error::from_raw_os_error(errno));
     }
     if let Some(sentence) = failure(outcome) {
+        // The program was ended wherever it was.
+        if outcome.reason == Reason::StoreFailed && std::io::stderr().is_terminal() {
+            let _ = writeln!(std::io::stderr().lock());
+        }
         line(&sentence);
     }
     match outcome.finished.as_ref().map(|(made, _)| made) {
