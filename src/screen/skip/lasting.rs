@@ -307,6 +307,7 @@ impl Keyframer {
         self.safe = None;
         self.pin = None;
         self.visit = false;
+        self.adjacent.end = usize::MAX;
         self.next_search = 0;
         self.stale = Stale::default();
         self.alternate = false;

@@ -526,6 +526,45 @@ fn equals_full_feeding() {
     assert!(tally.made * 10 > tally.wanted * 7, "{tally:?}");
 }
 
+/// What was wrong once.
+#[test]
+fn found_by_fuzzing() {
+    let limits = |kept, piece| Limits { kept, piece, ops: 2, worth: 0 };
+    let cases: [(u64, u64, usize, usize, &[u8]); 9] = [
+        // Sequences that were fed in part.
+        (1, 1, 40, 1, b"\x1b[4h0\r\n1\r\n2\r\n\x1b[0u\x1b[K\x1b[31m\x1b[39m\x1b[2K\xc3\xa9\x1b[?1049h\x1b[?1049;25l\r\n\n"),
+        // Line feeds inside the sequence that enters, and the one that leaves.
+        (9, 4, 400, 4000, b"\x1b\n[?1049h\x1b[?1049l"),
+        (1, 5, 400, 1, b"m\x1b[?1049h\x1b\n\n\n\n\n[?1049l"),
+        (2, 3, 400, 60, b"32ml jak\r\n\x1bP1;20\r\n1\r\n\n\n\n\x1b[?1049h\x1b[?1049l\x1b7"),
+        // A restart between a save and its restore.
+        (2, 5, 400, 4000, b"\n\n\n\x1b[?1049h\x1b[?1049l\r\n\n\n\n\n\n\n\x1b[?1049l\x1b[?1049h"),
+        // C2 before a control.
+        (2, 3, 100, 60, b"\n\xc2\xc2\x9b38:2:::m\r\n\n\n\n"),
+        // An erase before a reset is not next to what comes after it.
+        (1, 5, 400, 60, b"25l\x1b[2J\x1bc\x1bq\x7f\r\n\x1b[H"),
+        // The pen that a carried save saves.
+        (4, 2, 4000, 4000, b"\x1b[31m\x1b7\x1b[0m\x1b8x\r\n\r\n\r\n\r\n\r\n\r\n"),
+        (4, 2, 4000, 4000, b"\x1b[1m\x1b[?1049h\x1b[2;9r\x1b[?1049l\r\n\r\n\r\n\r\n\r\nx"),
+    ];
+    for (cols, rows, kept, piece, output) in cases {
+        let steps = [Step::Output(output.to_vec()), Step::Keyframe];
+        let size = TermSize::clamped(cols, rows);
+        let outcome = run(size, limits(kept, piece), &steps, &mut Tally::default());
+        assert_eq!(outcome, Ok(()), "{}", output.escape_ascii());
+    }
+    // A cursor saved in output that was given up, restored.
+    let steps = [
+        Step::Allowance(Some(0)),
+        Step::Output(b"q\r\nabc\x1b[?1049h\x1b[?47l\r\n\n\n\x1b[?1049l".to_vec()),
+        Step::Allowance(None),
+        Step::Output(b"\x1b[!p".to_vec()),
+        Step::Keyframe,
+    ];
+    let size = TermSize::clamped(4, 2);
+    assert_eq!(run(size, limits(400, 60), &steps, &mut Tally::default()), Ok(()));
+}
+
 /// A build log with colours, and visits of a full-screen program.
 fn realistic() -> Vec<u8> {
     let mut log = Vec::new();
