@@ -21,6 +21,12 @@ pub struct Sshd {
 impl Sshd {
     /// Starts it.
     pub fn start(sandbox: &Sandbox) -> Self {
+        Self::start_in(sandbox, &[], "")
+    }
+
+    /// Starts it behind a program that executes its arguments, with settings
+    /// that come before the usual ones: sshd takes the first it finds.
+    pub fn start_in(sandbox: &Sandbox, before: &[&str], settings: &str) -> Self {
         for key in ["host_key", "user_key"] {
             let path = sandbox.path(key).display().to_string();
             let made =
@@ -34,8 +40,9 @@ impl Sshd {
         }
         // Somebody may take the port between the asking and the using: then
         // sshd ends at once, and the next one is tried.
-        let (server, port) =
-            (0..10).find_map(|_| start_on_free_port(sandbox)).expect("sshd starts");
+        let (server, port) = (0..10)
+            .find_map(|_| start_on_free_port(sandbox, before, settings))
+            .expect("sshd starts");
         let config = sandbox.file(
             "ssh_config",
             format!(
@@ -49,13 +56,13 @@ impl Sshd {
     }
 }
 
-fn start_on_free_port(sandbox: &Sandbox) -> Option<(Child, u16)> {
+fn start_on_free_port(sandbox: &Sandbox, before: &[&str], settings: &str) -> Option<(Child, u16)> {
     let port =
         TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
     let config = sandbox.file(
         "sshd_config",
         format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
+            "{settings}ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
              UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nPrintMotd no\nPrintLastLog no\n\
              SetEnv TEST_SANDBOX={}\n",
             sandbox.path("host_key").display(),
@@ -64,7 +71,10 @@ fn start_on_free_port(sandbox: &Sandbox) -> Option<(Child, u16)> {
         ),
     );
     // sshd starts itself anew for each connection and insists on its full path.
-    let mut command = sandbox.command(tool("sshd"));
+    let sshd = tool("sshd").display().to_string();
+    let mut argv = before.iter().copied().chain([sshd.as_str()]);
+    let mut command = sandbox.command(argv.next().unwrap_or("sshd"));
+    command.args(argv);
     command.args(["-D", "-e", "-f", &config]).stdin(Stdio::null()).stdout(Stdio::null());
     let log = fs::File::create(sandbox.path("sshd.log")).expect("a log");
     let mut server = command.stderr(log).spawn().expect("sshd starts");
