@@ -294,3 +294,99 @@ pub fn is_terminal(fd: impl AsFd) -> bool {
 pub fn wall() -> u64 {
     clock::wall()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Fact;
+    use std::process::{Command, Stdio};
+    use std::time::Instant;
+
+    /// A recording with an error in its code.
+    struct Broken;
+
+    impl Sink for Broken {
+        type Error = String;
+
+        fn output(&mut self, _: Micros, _: &[u8]) -> Result<(), String> {
+            panic!("a bug in the sink")
+        }
+
+        fn input(&mut self, _: Micros, _: &[u8]) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn resize(&mut self, _: Micros, _: TermSize) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn fact(&mut self, _: Micros, _: &Fact) -> Result<(), String> {
+            panic!("a bug in the sink")
+        }
+
+        fn due(&self) -> Option<Micros> {
+            None
+        }
+
+        fn backlog(&self) -> usize {
+            0
+        }
+
+        fn flush(&mut self, _: Micros) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    const CHILD: &str = "HREC_TEST_SESSION";
+
+    /// The session, in a process without a terminal; says how it went.
+    fn session(mode: &str) {
+        let strict = mode == "strict";
+        let script =
+            if strict { "echo a; exec sleep 60" } else { "echo a; sleep 1; echo b; exit 5" };
+        let plan = Plan {
+            program: "sh".into(),
+            args: vec!["-c".into(), script.into()],
+            arg0: None,
+            env: Vec::new(),
+            strict,
+            input: Mode::None,
+            streams: StreamLimits { burst: 1 << 20, rate: 1 << 20 },
+        };
+        let prepared = Prepared::new(plan).unwrap();
+        let outcome = prepared.run(Broken, Clock::start(), |_| (), |_, _, _, _, _| ()).unwrap();
+        let Outcome { exit, reason, failure, finished, .. } = outcome;
+        let failure = failure.unwrap_or_default();
+        let line = format!("{exit:?} {reason:?} {} {failure}\n", finished.is_none());
+        rustix::io::write(rustix::stdio::stdout(), line.as_bytes()).unwrap();
+        std::process::exit(0);
+    }
+
+    #[test]
+    fn an_error_inside_hrec_is_a_store_that_failed() {
+        if let Ok(mode) = std::env::var(CHILD) {
+            session(&mode);
+        }
+        for (mode, shown, end) in [
+            ("best-effort", "a\nb\n", "Code(5) Exit true an error inside hrec: "),
+            ("strict", "a\n", "Signal(1) StoreFailed true an error inside hrec: "),
+        ] {
+            let start = Instant::now();
+            let name = "record::session::tests::an_error_inside_hrec_is_a_store_that_failed";
+            let child = Command::new("setsid")
+                .arg("--wait")
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", name, "--nocapture"])
+                .env(CHILD, mode)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&child.stdout).into_owned();
+            assert!(said.contains(&format!("{shown}{end}")), "{mode}: {child:?}");
+            assert!(said.contains("a bug in the sink"), "{mode}: {said}");
+            let stderr = String::from_utf8_lossy(&child.stderr);
+            assert!(!stderr.contains("a bug in the sink"), "{mode}: on the terminal: {stderr}");
+            assert!(start.elapsed() < std::time::Duration::from_secs(30), "{mode}");
+        }
+    }
+}

@@ -39,6 +39,15 @@ pub enum Error {
     /// Compression failed: only for want of memory.
     #[error("cannot compress the recording: {0}")]
     Compress(io::Error),
+    /// Its writer died between creating the part and writing its header.
+    #[error(
+        "{path}: hrec was stopped before it started the program; nothing was recorded, and the \
+         file can be removed"
+    )]
+    NotBegun {
+        /// The file, escaped for a terminal.
+        path: String,
+    },
     /// Only an interrupted recording can be recovered.
     #[error("{path}: the recording is {what}; there is nothing to recover")]
     NotInterrupted {

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use rustix::fs::FlockOperation;
 
+use super::error::shown;
 use super::{Error, Paths, Result};
 use crate::format::cipher::{ChunkReader, FileKey, Head, Identities};
 use crate::format::frames::FrameReader;
@@ -57,8 +58,13 @@ impl Unfinished {
     /// The text.
     pub(super) fn text(self, identities: &Identities, remarks: Remarks) -> Result<Text> {
         let mut part = BufReader::with_capacity(1 << 16, self.part);
-        let failed = |source| Error::Cipher { path: super::error::shown(&self.path), source };
-        let head = Head::read(&mut part).map_err(failed)?;
+        let failed = |source| Error::Cipher { path: shown(&self.path), source };
+        // The first journal is created after the header is written, and before
+        // the program starts.
+        let begun = !self.journals.is_empty();
+        let head = Head::read(&mut part).map_err(|source| {
+            if begun { failed(source) } else { Error::NotBegun { path: shown(&self.path) } }
+        })?;
         let key = head.unwrap(identities).map_err(failed)?;
         let frames = FrameReader::new(head.reader(&key, part)).map_err(Error::Compress)?;
         Ok(Text {

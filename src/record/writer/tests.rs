@@ -90,6 +90,19 @@ impl Session {
     }
 }
 
+/// Killed before the header was written: that is said, not guessed at.
+#[test]
+fn a_recording_that_was_not_begun_says_so() {
+    let (_, identities) = keys();
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::at(&dir.path().join("x"));
+    for begun in ["", "age-encryption.org/v1\n-> X25519 abc"] {
+        std::fs::write(paths.part(), begun).unwrap();
+        let said = crate::recording::open(&paths.part(), &identities).unwrap_err().to_string();
+        assert!(said.contains("nothing was recorded"), "{said}");
+    }
+}
+
 fn gaps(read: &Read) -> Vec<&Fact> {
     let facts = read.events.iter().filter_map(|event| match &event.data {
         Data::Fact(fact) => Some(fact),
