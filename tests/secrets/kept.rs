@@ -62,6 +62,9 @@ fn lost(
             terminal.send(key);
             terminal.watch(Duration::from_millis(4));
         }
+        // tmux draws a character that an Enter follows at once after the line
+        // feed of that: it is masked then.
+        terminal.watch(Duration::from_millis(20));
         terminal.send("\r");
         terminal.watch(Duration::from_millis(10));
     }

@@ -1,8 +1,6 @@
 //! Over a real ssh: the local terminal is raw all the time, and only what it
 //! shows tells a secret from a command.
 
-use std::time::Duration;
-
 use crate::account::{Account, USER};
 use crate::case::{Case, THOUGHT, in_each_mode, type_keys, type_line};
 use crate::support::Terminal;
