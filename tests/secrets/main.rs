@@ -15,6 +15,7 @@ mod databases;
 mod habits;
 mod kept;
 mod local;
+mod prompts;
 mod remains;
 mod remote;
 mod screens;

@@ -77,7 +77,7 @@ fn passphrase_of_a_key() {
 
 /// A script at the far end asks; `got` is what it read. The test's program
 /// says a digest of it, and what follows is an ordinary question.
-fn remote(mode: &str, ask: &str, talk: impl Fn(&Case, &mut Terminal, &str)) {
+pub fn remote(mode: &str, ask: &str, talk: impl Fn(&Case, &mut Terminal, &str)) {
     let case = Case::new(mode);
     let password = case.secret();
     let sshd = Sshd::start(&case.sandbox);

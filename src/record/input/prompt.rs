@@ -75,7 +75,7 @@ fn is_space(c: char) -> bool {
 /// What may follow a phrase: space, punctuation, the edge of a form's field, and
 /// the marks that a prompt shows for characters typed. No "$", "#" and "%": those end a shell's.
 fn is_after(c: char) -> bool {
-    is_space(c) || ":：;,.。…?？؟!>*•●()[]{}（）【】|│«»\"'’”」』_-=".contains(c)
+    is_space(c) || ":：;,.。…?？؟!>›▸❯*•●()[]{}（）【】|│«»\"'’”」』_-=".contains(c)
 }
 
 fn folded(text: &str) -> String {
@@ -143,6 +143,17 @@ mod tests {
             "AWS Secret Access Key [None]: ",
             "Verification code: ",
             "Enter passphrase (empty for no passphrase): ",
+            "Passcode or option (1-3): ",
+            "Enter MFA code for arn:aws:iam::1:mfa/bob: ",
+            "Token (will be hidden): ",
+            "Enter your password (input hidden): ",
+            "Password (optional): ",
+            "Password [hidden]: ",
+            "? Password: › ****",
+            "? Enter your password [input is hidden] ",
+            "? Master password: [hidden] ",
+            "Enter Sudo Password ▸ ",
+            "Pass: ",
         ] {
             assert!(is_password(line), "{line}");
         }
@@ -163,6 +174,9 @@ mod tests {
             "Enter the spin: ",
             "postgres=# ",
             "Continue? [y/N] ",
+            "~/hidden ❯ ",
+            "~/pass> ",
+            "compass: ",
         ] {
             assert!(!is_password(line), "{line}");
         }

@@ -191,7 +191,11 @@ impl Grid {
                 match (saved.on_screen, self.top) {
                     (Some(row), _) => self.set_row(row),
                     (None, None) if saved.feeds == self.feeds => {}
-                    _ => self.fresh_rows(),
+                    _ => {
+                        let text = self.before_cursor(None);
+                        self.fresh_rows();
+                        self.recalled = self.place().map(|(row, col)| (row, col, text));
+                    }
                 }
             }
             None => {

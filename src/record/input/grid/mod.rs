@@ -84,6 +84,10 @@ pub(super) struct Grid {
     /// First and last row of the scrolling region, when not all.
     region: Option<(i64, i64)>,
     saved: Option<Saved>,
+    /// Where the cursor's row has a new number, or the terminal a new size:
+    /// the row, how many of its cells are not to be looked at, and what stood
+    /// left of the cursor before. A prompt may be among it.
+    recalled: Option<(i64, usize, String)>,
     /// The main screen's column while the other is shown.
     main: Option<Option<usize>>,
     feeds: u64,
@@ -113,6 +117,7 @@ impl Grid {
             top: None,
             region: None,
             saved: None,
+            recalled: None,
             main: None,
             feeds: 0,
             lowest: 0,
@@ -160,17 +165,22 @@ impl Grid {
     /// The text left of the cursor, and of the column `until`, with the rows
     /// that it is wrapped from, four at most.
     pub(super) fn before_cursor(&self, until: Option<usize>) -> String {
-        let Some((row, col)) = self.place() else { return String::new() };
+        let row = self.place().map_or(self.cursor.row, |(row, _)| row);
+        let (skip, mut text) = match &self.recalled {
+            Some((recalled, skip, text)) if *recalled == row => (*skip, text.clone()),
+            _ => (0, String::new()),
+        };
+        let Some((_, col)) = self.place() else { return text };
         let mut first = row;
         while first > row - 4 && self.rows.get(&(first - 1)).is_some_and(|above| above.wrapped) {
             first -= 1;
         }
-        let mut text = String::new();
         for n in first..=row {
             let cells = self.rows.get(&n).map(|r| r.cells.as_slice()).unwrap_or_default();
             let end = if n == row { until.unwrap_or(col).min(col) } else { cells.len() };
             let mut halves = 0;
-            for cell in cells.iter().take(end) {
+            let skip = if n == row { skip } else { 0 };
+            for cell in cells.iter().take(end).skip(skip) {
                 if halves > 0 {
                     halves -= 1;
                     continue;
@@ -187,7 +197,9 @@ impl Grid {
     pub(super) fn resize(&mut self, size: TermSize) {
         self.size = (usize::from(size.cols()), i64::from(size.rows()));
         self.region = None;
+        let text = self.before_cursor(None);
         self.lose();
+        self.recalled = Some((self.cursor.row, 0, text));
     }
 
     /// Nothing is known any more.

@@ -246,6 +246,33 @@ fn a_prompt_masks_whatever_comes_back() {
 }
 
 #[test]
+fn a_prompt_is_remembered_when_the_terminal_gets_another_size() {
+    for mode in [Mode::Echoed, Mode::Full] {
+        let mut told = Told::new(mode).shows("Password: ");
+        for cols in [60, 80] {
+            told.judge.resized(told.now, TermSize::clamped(cols, 24));
+        }
+        let told = told.types("hunter2").types("\r").shows("\r\n$ ").types("ls").decides();
+        assert!(told.iter().all(|line| !line.contains("hunter2")), "{told:?}");
+        assert_eq!(mode == Mode::Full, told.contains(&"keep ls".to_owned()), "{told:?}");
+    }
+}
+
+/// A clock in a corner, drawn where nothing is known of the rows yet.
+#[test]
+fn a_prompt_is_remembered_where_the_cursor_comes_back() {
+    let clock = "\x1b7\x1b[1;30H12:00:00\x1b8";
+    for mode in [Mode::Echoed, Mode::Full] {
+        let told = Told::new(mode).shows("Password: ").shows(clock).types("hun").shows(clock);
+        let told = told.types("ter2").shows(clock).types("\r").shows("\r\n").waits(1100).ends();
+        assert!(
+            told.iter().all(|line| !line.contains("hun") && !line.contains("ter2")),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
 fn what_is_typed_again_at_a_prompt_is_masked_too() {
     for (echo, erase) in [(true, "\x08 \x08"), (false, ""), (false, "*")] {
         let told = Told::new(Mode::Full).shows("Password: ").keys("ab", echo).types("\x7f");
