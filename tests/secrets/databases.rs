@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use crate::case::{Case, in_each_mode};
+use crate::case::{Case, in_each_mode, secret, type_line};
 use crate::support::postgres::Postgres;
 use crate::support::{Sandbox, tool, wait_until};
 
@@ -139,18 +139,20 @@ impl Drop for MariaDb {
 
 #[test]
 fn mysql_asks() {
+    let password = secret();
+    let machine = Sandbox::without_keys();
+    let server = MariaDb::start(&machine, &password);
     in_each_mode(|mode| {
         let case = Case::new(mode);
-        let password = case.secret();
-        let server = MariaDb::start(&case.sandbox, &password);
+        case.hide(&password);
         let mut terminal =
             case.record(&["mysql", "--no-defaults", "-S", &server.socket, "-u", "teller", "-p"]);
         case.answer(&mut terminal, "Enter password: ", &password);
         terminal.expect("> ");
         case.assert_hidden_live();
-        terminal.send("select 'the end';\r");
+        type_line(&mut terminal, "select 'the end';");
         terminal.expect("1 row in set");
-        terminal.send("\\q\r");
+        type_line(&mut terminal, "\\q");
         assert_eq!(case.finish(terminal), 0);
         assert!(case.typed("-1").contains("select 'the end'"), "{:?}", case.typed("-1"));
     });
