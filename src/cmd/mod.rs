@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
 use crate::screen::safe_text;
+use crate::sys::inherited;
 
 mod ask;
 mod cat;
@@ -53,7 +54,10 @@ pub fn main() -> ExitCode {
 
 fn dispatch(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Rec(args) => with(&rec_flags(args), |config| rec::run(args, config)),
+        Verb::Rec(args) => {
+            inherited::note_descriptors();
+            with(&rec_flags(args), |config| rec::run(args, config))
+        }
         Verb::Program(words) => short_form(words),
         Verb::Play(args) => with(&play_flags(args), |config| play::run(args, config)),
         Verb::Ls(args) => with(&[], |config| ls::run(args, config)),

@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod detach;
+pub mod inherited;
 pub mod monitor;
 pub mod nonblock;
 pub mod pty;

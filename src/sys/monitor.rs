@@ -26,6 +26,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use rustix::termios::tcsetpgrp;
 
+use super::inherited;
 use super::signals::{Signals, to_group};
 
 /// How long the program may take to end after a hang-up, and again after
@@ -111,6 +112,7 @@ impl Monitor {
     pub fn fork(program: Program, pty: Option<OwnedFd>) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        inherited::hear_children();
         // SAFETY: the process has one thread (hrec starts none before this),
         // so the child may go on as an ordinary program.
         match unsafe { libc::fork() } {
@@ -201,13 +203,11 @@ struct Watch {
 
 impl Watch {
     fn run(mut program: Program, pty: Option<OwnedFd>, socket: OwnedFd) -> io::Result<()> {
-        close_all_but(&[
-            Some(socket.as_raw_fd()),
-            pty.as_ref().map(AsRawFd::as_raw_fd),
-            stream_fd(&program, 0),
-            stream_fd(&program, 1),
-            stream_fd(&program, 2),
-        ]);
+        // Until the program has them, what it inherits stays open too.
+        let own = [&socket].into_iter().chain(&pty).map(AsRawFd::as_raw_fd);
+        let streams = program.streams.iter().filter_map(stream_fd);
+        let inherited = inherited::descriptors().iter().copied();
+        inherited::close_all_but(&own.chain(streams).chain(inherited).collect::<Vec<_>>());
         let mut signals =
             vec![libc::SIGCHLD, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
         if pty.is_some() {
@@ -235,8 +235,9 @@ impl Watch {
             send(watch.socket.as_fd(), b'f', e.raw_os_error().unwrap_or(libc::EIO));
             return Ok(());
         }
-        // The streams were the program's; held here they would keep pipes open.
+        // These were the program's; held here they would keep pipes open.
         drop(program);
+        inherited::close_descriptors();
         detach_stdio();
         watch.watch()
     }
@@ -297,6 +298,7 @@ impl Watch {
                 Ok(())
             });
         }
+        inherited::hand_on(&mut command);
         let (failure, theirs) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // SAFETY: the monitor has one thread, so the child may go on as an
         // ordinary program; it ends in execve(2) or _exit(2).
@@ -463,42 +465,10 @@ fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
     }
 }
 
-fn stream_fd(program: &Program, n: usize) -> Option<i32> {
-    match program.streams.get(n) {
-        Some(Stream::Fd(fd)) => Some(fd.as_raw_fd()),
-        _ => None,
-    }
-}
-
-/// Closes what the monitor inherited and has no use for: above all the PTY's
-/// master, which would otherwise stay open after hrec's death and keep the
-/// kernel from hanging the session up.
-fn close_all_but(keep: &[Option<i32>]) {
-    let mut keep: Vec<u32> =
-        keep.iter().flatten().filter_map(|&fd| u32::try_from(fd).ok()).collect();
-    keep.sort_unstable();
-    let mut first = 3;
-    for fd in keep.into_iter().filter(|&fd| fd >= 3) {
-        close_range(first, fd.saturating_sub(1));
-        first = fd + 1;
-    }
-    close_range(first, u32::MAX);
-}
-
-fn close_range(first: u32, last: u32) {
-    if first > last {
-        return;
-    }
-    // SAFETY: the owners of these descriptors live on in the parent only; this
-    // process leaves through _exit and drops none of them.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
-            // Linux before 5.9 has no close_range(2).
-            let end = i32::try_from(last).unwrap_or(i32::MAX).min(1 << 16);
-            for fd in i32::try_from(first).unwrap_or(i32::MAX)..=end {
-                libc::close(fd);
-            }
-        }
+fn stream_fd(stream: &Stream) -> Option<i32> {
+    match stream {
+        Stream::Fd(fd) => Some(fd.as_raw_fd()),
+        Stream::Pty | Stream::Inherit => None,
     }
 }
 

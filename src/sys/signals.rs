@@ -114,7 +114,8 @@ impl Drop for Signals {
     }
 }
 
-fn is_ignored(signal: i32) -> bool {
+/// Whether this process ignores a signal.
+pub(super) fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: with no new action sigaction(2) only fills the old one, which is
     // read only when it did.

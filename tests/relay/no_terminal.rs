@@ -52,6 +52,29 @@ fn without_any_terminal() {
     }
 }
 
+/// Whatever else a program inherits: descriptors (none of hrec's among them),
+/// streams that are closed, ignored signals.
+#[test]
+fn what_is_inherited_is_as_without_hrec() {
+    let sandbox = Sandbox::new();
+    for script in [
+        "@ diff <(echo a) <(echo b)",
+        "@ bash -c 'cat <&7; ls /proc/self/fd' 7<<< here 9>&1",
+        "@ bash -c 'ls /proc/self/fd >&2' <&-",
+        "@ bash -c 'ls /proc/self/fd >&2; echo' >&-",
+        "@ bash -c 'ls /proc/self/fd; echo >&2' 2>&-",
+        "@ bash -c 'ls /proc/$$/fd > list; exit 5' <&- >&- 2>&-; echo $?; cat list",
+        "@ grep Sig[BI] /proc/self/status",
+        "trap '' PIPE CHLD XFSZ; @ grep Sig[BI] /proc/self/status",
+        "trap '' INT QUIT HUP TERM USR1 TSTP TTIN TTOU CONT; @ grep Sig[BI] /proc/self/status",
+        // Nobody but the program holds what it inherited: `cat` sees the end.
+        "rm -f a b; mkfifo a b; (cat a; echo shut > b) & \
+         @ bash -c 'exec 7>&-; timeout 10 cat b' 7> a",
+    ] {
+        same_without_terminal(&sandbox, script, b"");
+    }
+}
+
 /// Nothing of hrec's own is on either stream, on its first day either: a byte
 /// of it breaks scp, rsync and git.
 #[test]

@@ -25,7 +25,7 @@ use crate::record::session::{Plan, Prepared};
 use crate::record::writer::StreamLimits;
 use crate::recording::Id;
 use crate::sys::clock::Clock;
-use crate::sys::{syslog, users};
+use crate::sys::{inherited, syslog, users};
 
 /// Records `args.command`, or the person's shell.
 ///
@@ -79,6 +79,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         }
     };
     let Keep { live, keeper, notice } = keep;
+    inherited::close_descriptors();
     // No secret of a session may reach a core file, nor another process of
     // the same user through ptrace(2).
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -170,7 +171,9 @@ fn without_record(
             tell::line(&format!("this session is NOT recorded: {}", told(error)));
         }
     }
-    let failed = Command::new(program).args(args).exec();
+    let mut command = Command::new(program);
+    inherited::hand_on(command.args(args));
+    let failed = command.exec();
     tell::cannot_execute(program, &failed);
     Ok(ExitCode::from(not_executed(failed.raw_os_error().unwrap_or(0))))
 }

@@ -1,0 +1,143 @@
+//! What hrec is started with and the program must find as if hrec were not
+//! there: open descriptors (`diff <(a) <(b)`, a lock held by the caller),
+//! standard streams that are closed, and signals that are ignored.
+//!
+//! The Rust runtime changes two of these before `main` (it ignores SIGPIPE and
+//! opens /dev/null on closed standard streams), and its `Command` does not undo
+//! that but puts SIGPIPE to its default. So they are noted before the runtime
+//! starts. The one invariant: what is noted is never changed afterwards.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The signals whose being ignored somebody in this process would undo:
+/// SIGPIPE the runtime, SIGCHLD [`hear_children`].
+const UNDONE: [i32; 2] = [libc::SIGPIPE, libc::SIGCHLD];
+
+static IGNORED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+static DESCRIPTORS: OnceLock<Vec<RawFd>> = OnceLock::new();
+
+/// Run by the loader, before the Rust runtime.
+#[used]
+// SAFETY: the section holds pointers to functions that are called once, by the
+// C library, which is initialised by then; `note` uses nothing of Rust's
+// runtime, and an argument that it does not take does it no harm.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = note;
+
+extern "C" fn note() {
+    for (signal, noted) in UNDONE.into_iter().zip(&IGNORED) {
+        noted.store(super::signals::is_ignored(signal), Ordering::Relaxed);
+    }
+    for (fd, noted) in (0..).zip(&CLOSED) {
+        // SAFETY: F_GETFD only looks.
+        noted.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Ordering::Relaxed);
+    }
+}
+
+/// Notes the descriptors beyond the standard streams that are open: everything
+/// that this process opens later is its own. Where /proc is missing there are
+/// none, since hrec's own could not be told from them.
+pub fn note_descriptors() {
+    DESCRIPTORS.get_or_init(|| {
+        let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
+        let mut fds: Vec<RawFd> = open
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            // SAFETY: F_GETFD only looks. What came through an exec is without
+            // the flag; the directory itself is with it.
+            .filter(|&fd| fd > 2 && unsafe { libc::fcntl(fd, libc::F_GETFD) } == 0)
+            .collect();
+        fds.sort_unstable();
+        fds
+    });
+}
+
+/// What [`note_descriptors`] found, in order.
+pub(super) fn descriptors() -> &'static [RawFd] {
+    DESCRIPTORS.get().map_or(&[], Vec::as_slice)
+}
+
+/// Closes them here: the program has them, and one that it closes must be
+/// closed (the other end of a pipe waits for that). Only once.
+pub fn close_descriptors() {
+    for &fd in descriptors() {
+        // SAFETY: the descriptor came with the process, so that nothing in it
+        // owns it; and this is called once, so that it is not another's by now.
+        unsafe {
+            libc::close(fd);
+        }
+    }
+}
+
+/// Makes ends of children known to this process, also where its parent ignored
+/// SIGCHLD: the kernel would reap them unseen.
+pub(super) fn hear_children() {
+    // SAFETY: SIG_DFL is a valid disposition.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
+}
+
+/// Starts `command` with the signals ignored, and the standard streams closed,
+/// that were so when this process was started.
+pub fn hand_on(command: &mut Command) {
+    let ignored = |n: usize| IGNORED.get(n).is_some_and(|noted| noted.load(Ordering::Relaxed));
+    let closed = |n: usize| CLOSED.get(n).is_some_and(|noted| noted.load(Ordering::Relaxed));
+    let ignored = [ignored(0), ignored(1)];
+    let closed = [closed(0), closed(1), closed(2)];
+    // SAFETY: signal(2) and close(2) are async-signal-safe; the standard streams
+    // are the child's own by then, and nothing is written to them before the exec.
+    unsafe {
+        command.pre_exec(move || {
+            for (signal, ignored) in UNDONE.into_iter().zip(ignored) {
+                if ignored {
+                    libc::signal(signal, libc::SIG_IGN);
+                }
+            }
+            for (fd, closed) in (0..).zip(closed) {
+                if closed {
+                    libc::close(fd);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Closes every descriptor beyond the standard streams but these: above all
+/// the PTY's master, which would otherwise stay open after hrec's death and
+/// keep the kernel from hanging the session up.
+pub(super) fn close_all_but(keep: &[RawFd]) {
+    let mut keep: Vec<u32> = keep.iter().filter_map(|&fd| u32::try_from(fd).ok()).collect();
+    keep.sort_unstable();
+    let mut first = 3;
+    for fd in keep.into_iter().filter(|&fd| fd >= 3) {
+        close_range(first, fd.saturating_sub(1));
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX);
+}
+
+fn close_range(first: u32, last: u32) {
+    if first > last {
+        return;
+    }
+    // SAFETY: called in the monitor, a forked process that leaves through _exit
+    // and drops none of the descriptors' owners.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
+            // Linux before 5.9 has no close_range(2).
+            let end = i32::try_from(last).unwrap_or(i32::MAX).min(1 << 16);
+            for fd in i32::try_from(first).unwrap_or(i32::MAX)..=end {
+                libc::close(fd);
+            }
+        }
+    }
+}
