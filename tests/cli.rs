@@ -219,6 +219,30 @@ fn the_doctors_trial_leaves_no_trace_and_makes_no_key() {
 }
 
 #[test]
+fn the_doctor_finds_recipients_that_are_none() {
+    let home = Home::new();
+    std::fs::write(home.path("team"), "# nobody\n").unwrap();
+    home.config(
+        "record.recipients = [\"age1typo\"]\nrecord.recipients_files = [\"~/team\", \"~/gone\"]\n",
+    );
+    let out = home.run(&["doctor"]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    for (what, why) in [
+        ("keys", "age1typo: is no recipient"),
+        ("keys", "team: holds no recipient"),
+        ("keys", "gone: No such file"),
+        ("trial", "not recorded: recipient age1typo"),
+    ] {
+        let found = |line: &&str| {
+            line.starts_with(&format!("!!  {what}"))
+                && line.to_lowercase().contains(&why.to_lowercase())
+        };
+        assert!(text.lines().any(|line| found(&line)), "{what} {why}: {text}");
+    }
+}
+
+#[test]
 fn the_doctor_finds_a_store_that_cannot_be_written() {
     let home = Home::new();
     std::fs::write(home.path("file"), "").unwrap();

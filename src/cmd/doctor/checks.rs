@@ -7,12 +7,13 @@ use std::path::Path;
 
 use super::Check;
 use crate::config::{Bytes, Config, identity, value::Value};
+use crate::format::cipher::Recipients;
 
 /// All checks that need a configuration.
 pub(super) fn all(config: &Config) -> Vec<Check> {
     let mut checks = settings(config);
     checks.push(key(config));
-    checks.extend(recipients_files(config));
+    checks.extend(recipients(config));
     checks.extend(store(config));
     checks
 }
@@ -79,20 +80,26 @@ fn key(config: &Config) -> Check {
     }
 }
 
-fn recipients_files(config: &Config) -> Vec<Check> {
-    let files = config.recipients_files();
-    let unreadable = files.into_iter().filter_map(|file| {
-        let error = std::fs::File::open(&file).err()?;
-        Some(Check::finding(
-            "keys",
-            format!(
-                "{}: {error}; record.recipients_files names it ({})",
-                file.display(),
-                config.record_recipients_files.source
-            ),
-        ))
+/// Whom recordings are made for: each must be one that they can be made for.
+fn recipients(config: &Config) -> Vec<Check> {
+    let mut all = Recipients::new();
+    let direct = config.record_recipients.value.iter().filter_map(|recipient| {
+        let error = all.add(recipient).err()?;
+        Some(format!("{error}; record.recipients has it ({})", config.record_recipients.source))
     });
-    unreadable.collect()
+    let mut wrong: Vec<String> = direct.collect();
+    for file in config.recipients_files() {
+        let name = file.display().to_string();
+        let error = match std::fs::read_to_string(&file) {
+            Ok(text) => all.add_file(&name, &text).err().map(|error| error.to_string()),
+            Err(error) => Some(format!("{name}: {error}")),
+        };
+        wrong.extend(error.map(|error| {
+            let source = &config.record_recipients_files.source;
+            format!("{error}; record.recipients_files names it ({source})")
+        }));
+    }
+    wrong.into_iter().map(|text| Check::finding("keys", text)).collect()
 }
 
 /// The store's directory and its file system.

@@ -41,7 +41,9 @@ fn record(config: &Config) -> Result<String> {
         "the recorded command's output did not come through"
     );
 
-    let size = file.metadata().with_context(|| format!("{} was not made", file.display()))?.len();
+    // A best-effort session goes on without a record, and says why.
+    let Ok(made) = file.metadata() else { bail!("{}", said(&out)) };
+    let size = made.len();
     let Some(identity) = key.read else {
         return Ok(format!(
             "recorded {size} bytes; not read back, since no identity of yours opens what is recorded"
@@ -120,6 +122,10 @@ fn output(command: &mut Command) -> Result<Output> {
     if out.status.success() {
         return Ok(out);
     }
+    bail!("{} ({})", said(&out), out.status)
+}
+
+fn said(out: &Output) -> String {
     let said = String::from_utf8_lossy(&out.stderr);
-    bail!("{} ({})", said.trim().trim_start_matches("hrec: "), out.status)
+    said.trim().trim_start_matches("hrec: ").to_owned()
 }
