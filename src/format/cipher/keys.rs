@@ -7,7 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use age::secrecy::SecretString;
-use age::{NoCallbacks, plugin, ssh, tag, tagpq, x25519};
+use age::{DecryptError, NoCallbacks, plugin, ssh, tag, tagpq, x25519};
+use age_core::format::{FileKey, Stanza};
+use data_encoding::BASE64_NOPAD;
+use sha2::{Digest, Sha256};
 
 use super::{Error, one_line};
 
@@ -17,6 +20,10 @@ pub type PassphraseCallback = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// What scrypt may cost to open an encrypted identity: 2^22, four times age's
 /// default, half a minute at most.
 const SCRYPT_MAX: u8 = 22;
+
+/// What is wrong with an identity that stays locked.
+pub(super) const LOCKED: &str =
+    "the passphrase is wrong, or none was given; it is asked for on the terminal";
 
 #[derive(Clone)]
 enum Kind {
@@ -224,8 +231,9 @@ impl Identities {
                     .ok_or_else(|| {
                         failed("is encrypted, but not with a passphrase; decrypt it first".into())
                     })?;
-            let file = encrypted.decrypt(Some(name)).map_err(|error| {
-                failed(format!("cannot be opened: {}", one_line(&error.to_string())))
+            let file = encrypted.decrypt(Some(name)).map_err(|error| match error {
+                DecryptError::KeyDecryptionFailed => failed(format!("cannot be opened: {LOCKED}")),
+                error => failed(format!("cannot be opened: {}", one_line(&error.to_string()))),
             })?;
             let identities =
                 file.into_identities().map_err(|error| failed(one_line(&error.to_string())))?;
@@ -288,17 +296,30 @@ struct SshIdentity {
     prompt: Prompt,
 }
 
+impl SshIdentity {
+    /// Whether the stanza says so: its argument begins with four bytes of the
+    /// SHA-256 of the public key it is for, age's specification.
+    fn owns(&self, stanza: &Stanza) -> bool {
+        let (kind, public) = match ssh::Recipient::try_from(self.key.clone()) {
+            Ok(ssh::Recipient::SshEd25519(public, _)) => ("ssh-ed25519", public),
+            Ok(ssh::Recipient::SshRsa(public, _)) => ("ssh-rsa", public),
+            Err(_) => return false,
+        };
+        let digest = Sha256::digest(public);
+        let tag = digest.get(..4).map(|tag| BASE64_NOPAD.encode(tag));
+        stanza.tag == kind && tag.as_ref() == stanza.args.first()
+    }
+}
+
 impl age::Identity for SshIdentity {
-    fn unwrap_stanza(
-        &self,
-        stanza: &age_core::format::Stanza,
-    ) -> Option<Result<age_core::format::FileKey, age::DecryptError>> {
-        // The crate's wrapper asks before it looks whether the stanza is an
-        // SSH one at all.
-        if !stanza.tag.starts_with("ssh-") {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        // The crate's wrapper asks before it looks whose the stanza is.
+        if !self.owns(stanza) {
             return None;
         }
-        self.key.clone().with_callbacks(self.prompt.clone()).unwrap_stanza(stanza)
+        let key = self.key.clone().with_callbacks(self.prompt.clone());
+        // It is the right key: one that stays locked is not "no match".
+        Some(key.unwrap_stanza(stanza).unwrap_or(Err(DecryptError::KeyDecryptionFailed)))
     }
 }
 
@@ -318,7 +339,8 @@ impl age::Callbacks for Prompt {
 
     fn request_passphrase(&self, description: &str) -> Option<SecretString> {
         let ask = self.0.as_ref()?;
-        ask(description).map(SecretString::from)
+        // The crate puts a name between invisible marks of direction.
+        ask(&description.replace(['\u{2068}', '\u{2069}'], "")).map(SecretString::from)
     }
 }
 
@@ -424,6 +446,59 @@ mod tests {
         }
         assert_eq!(asked.lock().unwrap().len(), 3);
         assert!(Identities::new().add_file("my.key", packed.as_bytes()).is_err());
+    }
+
+    /// A key made for this test; its passphrase is "correct horse".
+    const LOCKED_SSH: &str = "\
+-----BEGIN OPENSSH PRIVATE KEY-----\n\
+b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABBFQKtsUG\n\
+SFpxgEYOdQiFNPAAAABAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIAj7Xz9wRPzqFgZq\n\
+kBE4i6IAkV0puJwE8WNKth2IGZVLAAAAkNGuldl5KWrXxqPQ0S7i1EnAZ4f5Fy0Libi/+w\n\
+wFKwJ7fdxJCCQxOWJ5DRqvxv/yNF5zcS+xXUpbRSXD5unR9rOJ/gDFWrInJGsaCF77bU+u\n\
+JAmWMdLfNXfYqzs1McrNS0J3/+16PPcPJKB/D5XQcrVNFaEn0v+nJaF/2oKfb0XJ+hNEV5\n\
+lucC98u+cDPoMtkw==\n\
+-----END OPENSSH PRIVATE KEY-----\n";
+
+    #[test]
+    fn a_locked_ssh_key_asks_once_and_only_for_its_own() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let ssh = ssh::Identity::from_buffer(LOCKED_SSH.as_bytes(), None).unwrap();
+        let own = ssh::Recipient::try_from(ssh).unwrap().to_string();
+        let other = "ssh-ed25519 \
+            AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        let head = |recipients: &[&str]| {
+            let mut all = Recipients::new();
+            recipients.iter().for_each(|one| all.add(one).unwrap());
+            let sealed = super::super::encrypt(&all).unwrap();
+            super::super::Head::read(&mut sealed.head.as_slice()).unwrap()
+        };
+        let all = head(&[other, &pair().1, &own]);
+        for (answer, opens) in
+            [(Some("correct horse"), true), (Some("wrong"), false), (None, false)]
+        {
+            let noted = Arc::clone(&asked);
+            let mut identities = Identities::asking(Arc::new(move |prompt| {
+                noted.lock().unwrap().push(prompt.to_owned());
+                answer.map(str::to_owned)
+            }));
+            identities.add_file("my.key", LOCKED_SSH.as_bytes()).unwrap();
+            let unwrapped = all.unwrap(&identities);
+            assert_eq!(unwrapped.is_ok(), opens, "{answer:?}");
+            if let Err(error) = unwrapped {
+                assert!(error.to_string().contains("passphrase"), "{error}");
+            }
+            let (secret, public) = pair();
+            identities.add_file("another", secret.as_bytes()).unwrap();
+            let both = head(&[&own, &public]);
+            let before = asked.lock().unwrap().len();
+            assert!(both.unwrap(&identities).is_ok());
+            asked.lock().unwrap().truncate(before);
+            let foreign = head(&[other]).unwrap(&identities).unwrap_err();
+            assert!(matches!(foreign, Error::NoMatch { .. }), "{foreign}");
+        }
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.len(), 3);
+        assert!(asked.iter().all(|prompt| prompt.contains("'my.key'")), "{asked:?}");
     }
 
     #[test]

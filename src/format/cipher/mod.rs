@@ -277,6 +277,9 @@ impl Head {
             (Err(age::DecryptError::InvalidMac | age::DecryptError::InvalidHeader), _) => {
                 Err(Error::Header("the age header is damaged, or was changed"))
             }
+            (Err(age::DecryptError::KeyDecryptionFailed), _) => {
+                Err(Error::Decrypt(keys::LOCKED.to_owned()))
+            }
             (Err(error), _) => Err(Error::Decrypt(one_line(&error.to_string()))),
         }
     }
@@ -317,11 +320,19 @@ impl age::Identity for CaptureIdentity<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<AgeFileKey, age::DecryptError>> {
-        let result = self.identities.iter().find_map(|one| one.unwrap_stanzas(stanzas));
-        if let Some(Ok(key)) = &result {
-            self.key.replace(Some(FileKey::copy(key)));
+        let mut failed = None;
+        for one in self.identities.iter() {
+            match one.unwrap_stanzas(stanzas) {
+                Some(Ok(key)) => {
+                    self.key.replace(Some(FileKey::copy(&key)));
+                    return Some(Ok(key));
+                }
+                // One that stays locked does not keep the next from trying.
+                Some(Err(error)) => failed = failed.or(Some(Err(error))),
+                None => {}
+            }
         }
-        result
+        failed
     }
 }
 
