@@ -81,16 +81,27 @@ pub struct Opened {
 /// reading fails.
 pub fn open_stream<E: From<super::Error>>(
     input: Stream,
-    mut decrypt: impl FnMut(Stream) -> Result<Box<dyn Read>, E>,
+    decrypt: impl FnMut(Stream) -> Result<Box<dyn Read>, E>,
 ) -> Result<Opened, E> {
+    let (text, layers) = open_text(input, decrypt)?;
+    let reader = Reader::new(text).map_err(super::Error::Asciicast)?;
+    Ok(Opened { reader, layers })
+}
+
+/// As [`open_stream`], but gives the innermost text whatever it is, from its
+/// first byte, and the containers around it.
+///
+/// # Errors
+/// As [`open_stream`].
+pub fn open_text<E: From<super::Error>>(
+    input: Stream,
+    mut decrypt: impl FnMut(Stream) -> Result<Box<dyn Read>, E>,
+) -> Result<(Stream, Vec<Layer>), E> {
     let mut layers = Vec::new();
     let mut stream = input;
     loop {
         let (layer, whole) = look(stream).map_err(super::Error::Io)?;
-        let Some(layer) = layer else {
-            let reader = Reader::new(whole).map_err(super::Error::Asciicast)?;
-            return Ok(Opened { reader, layers });
-        };
+        let Some(layer) = layer else { return Ok((whole, layers)) };
         if layers.len() == MAX_LAYERS {
             return Err(super::Error::TooDeep.into());
         }

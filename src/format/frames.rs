@@ -18,7 +18,8 @@ const WINDOW_LOG: u32 = 19;
 const TABLE_LOG: u32 = 17;
 
 /// Skippable frames have the magics `0x184D2A50` to `0x184D2A5F`; this one is
-/// the padding's, `…5E` is the seek table's by its specification.
+/// the padding's, `…5E` is the seek table's by its specification, `…51` and
+/// `…52` are the keyframes' and the index's (`index`).
 const MAGIC_PAD: u32 = 0x184D_2A50;
 const MAGIC_TABLE: u32 = 0x184D_2A5E;
 const MAGIC_SEEKABLE: u32 = 0x8F92_EAB1;
@@ -99,11 +100,18 @@ impl Frames {
     /// Appends a skippable frame of zeros, `size` bytes with its head (at
     /// least 8). No frame may be open.
     pub fn pad(&mut self, size: usize, out: &mut Vec<u8>) {
-        let payload = size.saturating_sub(SKIPPABLE_HEAD);
-        skippable(MAGIC_PAD, &vec![0; payload], out);
-        let size = SKIPPABLE_HEAD + payload;
+        self.skippable(MAGIC_PAD, &vec![0; size.saturating_sub(SKIPPABLE_HEAD)], out);
+    }
+
+    /// Appends a skippable frame; returns its size, with its head. No frame
+    /// may be open.
+    pub fn skippable(&mut self, magic: u32, payload: &[u8], out: &mut Vec<u8>) -> u32 {
+        skippable(magic, payload, out);
+        let size = SKIPPABLE_HEAD + payload.len();
         self.written += size as u64;
-        self.entries.push(Entry { size: u32::try_from(size).unwrap_or(u32::MAX), text: 0 });
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.entries.push(Entry { size, text: 0 });
+        size
     }
 
     /// Appends the seek table. The last frame must be closed.

@@ -11,7 +11,10 @@ pub mod convert;
 pub mod detect;
 pub mod frames;
 pub mod id;
+pub mod index;
 pub mod journal;
+pub(crate) mod leb128;
+pub mod walk;
 
 /// Why a stream could not be opened as a recording.
 #[derive(Debug, thiserror::Error)]

@@ -31,6 +31,8 @@ pub(crate) struct Lines<R> {
     inner: R,
     buffer: Vec<u8>,
     number: u64,
+    /// Bytes before the next line.
+    at: u64,
     limit: usize,
     /// The stream ended in the middle of a container (gzip, zstd, age).
     cut: Option<String>,
@@ -38,7 +40,17 @@ pub(crate) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, buffer: Vec::new(), number: 0, limit: MAX_LINE, cut: None }
+        Self::resume(inner, 0, 0)
+    }
+
+    /// Goes on in the middle: `at` bytes and `number` lines are before.
+    pub(crate) fn resume(inner: R, at: u64, number: u64) -> Self {
+        Self { inner, buffer: Vec::new(), number, at, limit: MAX_LINE, cut: None }
+    }
+
+    /// How many bytes and lines were read.
+    pub(crate) fn place(&self) -> (u64, u64) {
+        (self.at, self.number)
     }
 
     #[cfg(test)]
@@ -71,6 +83,7 @@ impl<R: BufRead> Lines<R> {
             too_long |= kept.len() < text.len();
             self.buffer.extend_from_slice(kept);
             self.inner.consume(used);
+            self.at += used as u64;
             if newline.is_some() {
                 return Ok(Some(self.line(if too_long { End::TooLong } else { End::Whole })));
             }

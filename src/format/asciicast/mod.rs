@@ -18,7 +18,7 @@ mod time;
 
 pub use encode::{Encoder, EncoderV1, utf8_hold};
 pub use lines::MAX_LINE;
-pub use read::Reader;
+pub use read::{Place, Reader};
 pub use time::MAX_TIME;
 
 /// A version of asciicast.

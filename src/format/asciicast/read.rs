@@ -29,8 +29,35 @@ pub struct Reader<R> {
     /// A line that was looked at to see whether it is the `b` of the one
     /// before.
     pending: Option<Result<Option<Raw>, Error>>,
+    /// After the last event given, which may be before lines looked at.
+    place: Place,
     torn: Option<String>,
     done: bool,
+}
+
+/// A place between two events of a v2 or v3 text, from which reading can go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes before it.
+    text: u64,
+    /// Lines before it.
+    line: u64,
+    clock: Picos,
+}
+
+impl Place {
+    /// After an event at `time` of a recording of hrec's, with `text` bytes
+    /// and some `line` lines before it.
+    #[must_use]
+    pub fn new(text: u64, line: u64, time: Micros) -> Self {
+        Self { text, line, clock: Picos::from(time) * PICOS }
+    }
+
+    /// How many bytes of text are before it.
+    #[must_use]
+    pub fn text(self) -> u64 {
+        self.text
+    }
 }
 
 enum Source<R> {
@@ -98,7 +125,45 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn from_parts(version: Version, header: Header, source: Source<R>) -> Self {
-        Self { version, header, source, clock: 0, pending: None, torn: None, done: false }
+        let mut reader = Self {
+            version,
+            header,
+            source,
+            clock: 0,
+            pending: None,
+            place: Place::default(),
+            torn: None,
+            done: false,
+        };
+        reader.place = reader.reached();
+        reader
+    }
+
+    /// Goes on in the middle of the text of `version` that has this header:
+    /// `inner` stands at `place`. Only lines can be gone on in; an asciicast v1
+    /// has none.
+    pub fn resume(inner: R, version: Version, header: Header, place: Place) -> Self {
+        let lines = Lines::resume(inner, place.text, place.line);
+        let mut reader = Self::from_parts(version, header, Source::Lines(lines));
+        reader.clock = place.clock;
+        reader.place = place;
+        reader
+    }
+
+    /// After the last event that was given, or the header. At the end of what
+    /// there is of a growing recording, this is where to go on.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    fn reached(&self) -> Place {
+        match &self.source {
+            Source::Lines(lines) => {
+                let (text, line) = lines.place();
+                Place { text, line, clock: self.clock }
+            }
+            Source::Object(object) => Place { text: object.at as u64, line: 0, clock: self.clock },
+        }
     }
 
     /// What the recording says of itself.
@@ -123,20 +188,25 @@ impl<R: BufRead> Reader<R> {
     /// [`Error::Malformed`] for a line in the middle that is no event: asked
     /// again, the reader goes on after it. [`Error::Io`] when reading fails.
     pub fn next_event(&mut self) -> Result<Option<Event>, Error> {
-        let raw = match self.pending.take() {
-            Some(pending) => pending?,
-            None => self.next_raw()?,
-        };
-        let Some(mut raw) = raw else { return Ok(None) };
+        let raw = self.pending.take().unwrap_or_else(|| self.next_raw());
+        let mut reached = self.reached();
+        if matches!(raw, Ok(Some(_)) | Err(Error::Malformed { .. })) {
+            self.place = reached;
+        }
+        let Some(mut raw) = raw? else { return Ok(None) };
         let lossy = raw.is_string
             && matches!(raw.code.as_slice(), b"o" | b"i")
             && memchr::memmem::find(&raw.data, "\u{fffd}".as_bytes()).is_some();
         if lossy {
             let next = self.next_raw();
             match next.as_ref().ok().and_then(Option::as_ref).and_then(|b| exact_bytes(b, &raw)) {
-                Some(exact) => raw.data = exact,
+                Some(exact) => {
+                    raw.data = exact;
+                    reached = self.reached();
+                }
                 None => self.pending = Some(next),
             }
+            self.place = reached;
         }
         event(raw).map(Some)
     }

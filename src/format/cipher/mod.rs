@@ -88,6 +88,13 @@ fn no_match(tried: usize, recipients: &[String]) -> String {
 pub struct FileKey(AgeFileKey);
 
 impl FileKey {
+    /// A key that nobody else has and no file holds: for what must not outlive
+    /// the process.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(AgeFileKey::new(Box::new(nonce())))
+    }
+
     fn copy(key: &AgeFileKey) -> Self {
         Self(AgeFileKey::new(Box::new(*key.expose_secret())))
     }
