@@ -13,8 +13,9 @@ use std::rc::Rc;
 use rustix::fs::FlockOperation;
 
 use super::error::shown;
+use super::payload::{Input, Payload};
 use super::{Error, Paths, Result};
-use crate::format::cipher::{ChunkReader, FileKey, Head, Identities};
+use crate::format::cipher::Identities;
 use crate::format::frames::FrameReader;
 use crate::format::journal;
 
@@ -25,11 +26,19 @@ const OPEN_MAX: usize = 256;
 /// What was noticed while reading, one sentence each.
 pub(super) type Remarks = Rc<RefCell<Vec<String>>>;
 
+/// Notes a sentence, once.
+pub(super) fn remark(remarks: &Remarks, text: String) {
+    let mut remarks = remarks.borrow_mut();
+    if !remarks.contains(&text) {
+        remarks.push(text);
+    }
+}
+
 /// The part and journals of a recording, opened.
 pub(super) struct Unfinished {
     /// Whether its writer still has it.
     pub(super) live: bool,
-    part: File,
+    part: Payload,
     path: PathBuf,
     journals: Vec<JournalFile>,
 }
@@ -45,39 +54,62 @@ impl Unfinished {
     /// moves from them to the part, never back.
     pub(super) fn open(paths: &Paths) -> Result<Self> {
         let path = paths.part();
-        let mut journals = journals(paths)?;
-        let skip = journals.len().saturating_sub(OPEN_MAX);
-        for journal in journals.iter_mut().skip(skip) {
-            journal.file = File::open(&journal.path).ok();
-        }
-        let part = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
-        let live = is_locked(&part);
-        Ok(Self { live, part, path, journals })
+        let journals = opened_journals(paths)?;
+        let file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        Ok(Self { live: is_locked(&file), part: Payload::plain(file), path, journals })
     }
 
-    /// The text.
-    pub(super) fn text(self, identities: &Identities, remarks: Remarks) -> Result<Text> {
-        let mut part = BufReader::with_capacity(1 << 16, self.part);
+    /// The same of a part that was opened before, as it is now.
+    pub(super) fn again(paths: &Paths, part: &Payload) -> Result<Self> {
+        let journals = opened_journals(paths)?;
+        Ok(Self { live: is_locked(part.file()), part: part.clone(), path: paths.part(), journals })
+    }
+
+    /// Unwraps the part's key.
+    pub(super) fn unlock(mut self, identities: &Identities) -> Result<Self> {
         let failed = |source| Error::Cipher { path: shown(&self.path), source };
         // The first journal is created after the header is written, and before
         // the program starts.
         let begun = !self.journals.is_empty();
-        let head = Head::read(&mut part).map_err(|source| {
+        let head = self.part.head().map_err(|source| {
             if begun { failed(source) } else { Error::NotBegun { path: shown(&self.path) } }
         })?;
         let key = head.unwrap(identities).map_err(failed)?;
-        let frames = FrameReader::new(head.reader(&key, part)).map_err(Error::Compress)?;
+        self.part = self.part.under(Rc::new((head, key)));
+        Ok(self)
+    }
+
+    /// The part, for [`Unfinished::again`].
+    pub(super) fn part(&self) -> &Payload {
+        &self.part
+    }
+
+    /// The text from byte `given` on, which is the first of the frame at `at`
+    /// in the part.
+    pub(super) fn text(self, at: u64, given: u64, remarks: Remarks) -> Result<Text> {
+        let part = self.part.open(at).map_err(|error| Error::io("read", &self.path, error))?;
+        let frames = FrameReader::new(part).map_err(Error::Compress)?;
         Ok(Text {
             frames: Some(frames),
-            key,
+            part: self.part,
             journals: self.journals.into_iter(),
             journal: None,
             record: Vec::new(),
             at: 0,
-            given: 0,
+            given,
             remarks,
         })
     }
+}
+
+/// The journals, the last of them held open.
+fn opened_journals(paths: &Paths) -> Result<Vec<JournalFile>> {
+    let mut journals = journals(paths)?;
+    let skip = journals.len().saturating_sub(OPEN_MAX);
+    for journal in journals.iter_mut().skip(skip) {
+        journal.file = File::open(&journal.path).ok();
+    }
+    Ok(journals)
 }
 
 /// The journals of a recording, in the order of their frames.
@@ -124,8 +156,8 @@ fn is_locked(part: &File) -> bool {
 
 /// Reads the text.
 pub(super) struct Text {
-    frames: Option<FrameReader<ChunkReader<BufReader<File>>>>,
-    key: FileKey,
+    frames: Option<FrameReader<Input>>,
+    part: Payload,
     journals: std::vec::IntoIter<JournalFile>,
     journal: Option<BufReader<File>>,
     /// The text of the record being given, from `at` on.
@@ -138,7 +170,7 @@ pub(super) struct Text {
 
 impl Text {
     fn remark(&self, text: String) {
-        self.remarks.borrow_mut().push(text);
+        remark(&self.remarks, text);
     }
 
     /// Finds the record with the next byte of text; `false` when there is
@@ -156,7 +188,8 @@ impl Text {
                 }
                 continue;
             };
-            let record = journal::read_raw(journal)?.map(|raw| journal::open(&self.key, &raw));
+            let raw = journal::read_raw(journal)?;
+            let record = raw.map(|raw| journal::open(self.part.key()?, &raw));
             match record {
                 Some(Some(record)) => {
                     let Some(skip) = self.given.checked_sub(record.offset) else {

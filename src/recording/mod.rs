@@ -10,9 +10,12 @@ mod error;
 pub(crate) mod faulty;
 mod interrupted;
 pub mod live;
+mod map;
 mod open;
 mod paths;
+mod payload;
 mod recover;
+mod source;
 
 pub use crate::format::id::Id;
 pub use disk::{Disk, DiskFile, RealDisk};
@@ -21,6 +24,7 @@ pub use interrupted::{is_live, journal_paths};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
 pub use recover::{Recovered, discard, recover};
+pub use source::{Anchor, Source};
 
 /// Of this module's functions.
 pub type Result<T> = std::result::Result<T, Error>;

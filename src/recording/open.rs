@@ -9,10 +9,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::error::shown;
-use super::interrupted::{Remarks, Unfinished};
+use super::interrupted::{Remarks, Unfinished, remark};
 use super::{Error, Paths, Result};
 use crate::event::{Event, Header, Micros};
-use crate::format::asciicast::{self, Reader};
+use crate::format::asciicast::{self, Place, Reader};
 use crate::format::cipher::{self, ChunkReader, Identities};
 use crate::format::detect::{Layer, Stream, open_stream};
 
@@ -66,6 +66,22 @@ impl std::fmt::Debug for Recording {
 /// # Errors
 /// When it cannot be read, is no recording, or no identity opens it.
 pub fn open(path: &Path, identities: &Identities) -> Result<Recording> {
+    in_any_state(
+        path,
+        |finished, file| {
+            let stream = Box::new(BufReader::with_capacity(1 << 16, file));
+            open_stream_named(&shown(finished), stream, identities)
+        },
+        |paths| open_unfinished(paths, identities),
+    )
+}
+
+/// Finds what there is at `path`: one file, or a part and journals.
+pub(super) fn in_any_state<T>(
+    path: &Path,
+    whole: impl Fn(&Path, File) -> Result<T>,
+    unfinished: impl FnOnce(&Paths) -> Result<T>,
+) -> Result<T> {
     let named_part = path.to_str().and_then(|path| path.strip_suffix(".part")).map(Path::new);
     let finished = named_part.unwrap_or(path);
     let whole = |complaint: &Path| {
@@ -73,13 +89,12 @@ pub fn open(path: &Path, identities: &Identities) -> Result<Recording> {
         if file.metadata().is_ok_and(|data| data.is_dir()) {
             return Err(Error::io("open", finished, io::ErrorKind::IsADirectory.into()));
         }
-        let stream = Box::new(BufReader::with_capacity(1 << 16, file));
-        open_stream_named(&shown(finished), stream, identities)
+        whole(finished, file)
     };
     if named_part.is_none() && finished.exists() {
         return whole(path);
     }
-    match open_unfinished(&Paths::at(finished), identities) {
+    match unfinished(&Paths::at(finished)) {
         // Neither is there, or it has been finished in between. The name that
         // was given is the one to complain of.
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => whole(path),
@@ -104,11 +119,16 @@ fn open_stream_named(name: &str, input: Stream, identities: &Identities) -> Resu
         Ok::<Box<dyn Read>, Failed>(Box::new(payload))
     })
     .map_err(|failed| failed.named(name))?;
-    let ours = opened.reader.header().hrec.is_some()
-        && opened.layers == [Layer::Age, Layer::Zstd]
-        && opened.reader.version() == asciicast::Version::V3;
-    let state = if ours { State::Finished } else { State::Foreign };
+    let state = state_of(&opened.reader, &opened.layers);
     Ok(Recording::new(opened.reader, state, opened.layers, remarks, name.to_owned()))
+}
+
+/// Whether what is in these containers is a finished recording of hrec's.
+pub(super) fn state_of(reader: &Reader<Stream>, layers: &[Layer]) -> State {
+    let ours = reader.header().hrec.is_some()
+        && layers == [Layer::Age, Layer::Zstd]
+        && reader.version() == asciicast::Version::V3;
+    if ours { State::Finished } else { State::Foreign }
 }
 
 fn open_unfinished(paths: &Paths, identities: &Identities) -> Result<Recording> {
@@ -116,7 +136,7 @@ fn open_unfinished(paths: &Paths, identities: &Identities) -> Result<Recording> 
     let unfinished = Unfinished::open(paths)?;
     let state = if unfinished.live { State::Live } else { State::Interrupted };
     let remarks = Remarks::default();
-    let text = unfinished.text(identities, Rc::clone(&remarks))?;
+    let text = unfinished.unlock(identities)?.text(0, 0, Rc::clone(&remarks))?;
     let stream: Stream = Box::new(BufReader::with_capacity(1 << 16, text));
     let reader = Reader::new(stream).map_err(|error| {
         // A part and journal that hold nothing yet, or nothing any more.
@@ -126,7 +146,7 @@ fn open_unfinished(paths: &Paths, identities: &Identities) -> Result<Recording> 
 }
 
 impl Recording {
-    fn new(
+    pub(super) fn new(
         reader: Reader<Stream>,
         state: State,
         layers: Vec<Layer>,
@@ -193,6 +213,12 @@ impl Recording {
         }
     }
 
+    /// Where reading could go on, after the last event given.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.reader.place()
+    }
+
     /// Whether something in the middle was passed over.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
@@ -236,21 +262,31 @@ fn clock(time: Micros) -> String {
 }
 
 /// A payload that says when it was torn.
-struct Payload<R> {
-    payload: ChunkReader<R>,
-    remarks: Remarks,
-    ended: bool,
+pub(super) struct Payload<R> {
+    pub(super) payload: R,
+    pub(super) remarks: Remarks,
+    pub(super) ended: bool,
 }
 
-impl<R: Read> Read for Payload<R> {
+/// What knows, at its end, whether it was whole.
+pub(super) trait Torn: Read {
+    fn torn(&self) -> bool;
+}
+
+impl<R: Read> Torn for ChunkReader<R> {
+    fn torn(&self) -> bool {
+        ChunkReader::torn(self)
+    }
+}
+
+impl<R: Torn> Read for Payload<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.payload.read(out)?;
         if count == 0 && !out.is_empty() && !self.ended {
             self.ended = true;
             if self.payload.torn() {
-                self.remarks
-                    .borrow_mut()
-                    .push("the file is cut short: its end is missing, or was changed".to_owned());
+                let text = "the file is cut short: its end is missing, or was changed";
+                remark(&self.remarks, text.to_owned());
             }
         }
         Ok(count)
@@ -258,7 +294,7 @@ impl<R: Read> Read for Payload<R> {
 }
 
 /// An error that does not know its file yet.
-enum Failed {
+pub(super) enum Failed {
     Cipher(cipher::Error),
     Format(crate::format::Error),
 }
@@ -270,7 +306,7 @@ impl From<crate::format::Error> for Failed {
 }
 
 impl Failed {
-    fn named(self, name: &str) -> Error {
+    pub(super) fn named(self, name: &str) -> Error {
         let path = name.to_owned();
         match self {
             Self::Cipher(source) => Error::Cipher { path, source },

@@ -56,7 +56,7 @@ pub fn recover(
         return Err(Error::NotInterrupted { path, what: "still being made" });
     }
     let remarks = Remarks::default();
-    let text = unfinished.text(identities, std::rc::Rc::clone(&remarks))?;
+    let text = unfinished.unlock(identities)?.text(0, 0, std::rc::Rc::clone(&remarks))?;
     let draft = draft(paths);
     let result = write(&draft, text, recipients)
         .and_then(|written| {

@@ -153,6 +153,12 @@ impl Keyframe {
         Model::restored(self.size, &self.dump, &self.held)
     }
 
+    /// Output that makes a blank terminal of the size the same, and the
+    /// beginning of a character after it.
+    pub(super) fn output(&self) -> (&str, &[u8]) {
+        (&self.dump, &self.held)
+    }
+
     /// The keyframe as bytes: `hkf`, version 1; time (µs), text offset, event,
     /// columns, rows, modes, cursor shape as LEB128; then, each after its length
     /// plus one (0: there is none), title, held bytes and dump.

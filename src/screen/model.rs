@@ -5,6 +5,7 @@
 
 use avt::{Observer, Terminal};
 
+use super::keyframe::{Keyframe, Outside, Position};
 use crate::event::{Data, Event, TermSize};
 
 /// Bytes to text across pieces: a character cut in two is put together, and
@@ -73,6 +74,14 @@ impl Model {
         model.terminal.feed(dump);
         model.decoder.held = held.to_vec();
         model
+    }
+
+    /// The state now, to come back to; `None` if avt's dump of it does not
+    /// restore it. [`Keyframe::outside`] is not known here.
+    #[must_use]
+    pub fn keyframe(&self, position: Position) -> Option<Keyframe> {
+        let held = self.decoder.held().to_vec();
+        Keyframe::checked(&self.terminal, position, held, Outside::default())
     }
 
     /// Takes output and sizes; other events change no screen.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::event::Header;
 use crate::format::cipher::Recipients;
-use crate::recording::live::{Live, Options};
+use crate::recording::live::{Live, Options, Screen};
 use crate::recording::{Id, Paths};
 use crate::screen::safe_text;
 use crate::seal::manifest::Manifest;
@@ -95,8 +95,9 @@ impl Begin {
             "{} is there already; choose another name for the recording",
             safe_text(&path.to_string_lossy())
         );
-        let live =
-            Live::create(paths, &self.header, &self.recipients, Options { sync: self.sync })?;
+        let options = Options { sync: self.sync };
+        let mut live = Live::create(paths, &self.header, &self.recipients, options)?;
+        live.follow(Box::new(Screen::new(self.header.size)));
         // Its files grow from here on: a digest in the manifest would be wrong
         // at once.
         match self.manifest.write(&path, self.sync) {

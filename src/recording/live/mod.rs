@@ -6,6 +6,8 @@
 //! `finish` goes on at the exact byte where the disk stopped.
 
 mod append;
+mod marks;
+mod screen;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,10 @@ use crate::format::asciicast::{Encoder, utf8_hold};
 pub use crate::format::chain::{ChainState, FileState};
 use crate::format::cipher::Recipients;
 use crate::format::frames::{LEVEL, LEVEL_FLOOD};
+use crate::format::index::Mark;
+use marks::Follower;
+pub use marks::Keyframes;
+pub use screen::Screen;
 use store::Store;
 
 /// An append is due this long after the first unsaved byte.
@@ -66,6 +72,7 @@ pub struct Finished {
 pub struct Live {
     store: Store,
     encoder: Encoder,
+    follower: Follower,
     /// The beginning of a character whose rest has not come yet.
     held: Vec<u8>,
     held_time: Micros,
@@ -120,7 +127,7 @@ impl Live {
             let exists = std::io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", &left, exists));
         }
-        let mut store = Store::create(disk, paths, recipients, options.sync)?;
+        let mut store = Store::create(disk, paths, recipients, options.sync, header.size)?;
         let mut encoder = Encoder::new();
         encoder.header(header, &mut store.text);
         let begun = store.feed().and_then(|_| store.checkpoint());
@@ -131,6 +138,7 @@ impl Live {
         Ok(Self {
             store,
             encoder,
+            follower: Follower::new(header.size),
             held: Vec::with_capacity(4),
             held_time: 0,
             joined: Vec::new(),
@@ -138,6 +146,13 @@ impl Live {
             not_before: None,
             frame_opened: Some(0),
         })
+    }
+
+    /// From here on there are keyframes between the frames, which `keyframes`
+    /// makes. It is told of all output and sizes from now on; the size so far
+    /// is the header's.
+    pub fn follow(&mut self, keyframes: Box<dyn Keyframes>) {
+        self.follower.follow(keyframes);
     }
 
     /// Removes what there is of a recording that is not to be begun after all.
@@ -181,6 +196,7 @@ impl Live {
             }
             let (now, rest) = bytes.split_at(whole);
             self.encoder.output(time, now, &mut self.store.text);
+            self.follower.output(now);
             self.taken(time, result);
             bytes = rest;
         }
@@ -191,11 +207,12 @@ impl Live {
     /// # Errors
     /// As [`Live::output`].
     pub fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<()> {
-        self.other(time, |encoder, text| {
-            for piece in Pieces(bytes) {
-                encoder.input(time, piece, text);
-            }
-        })
+        let mut result = Ok(());
+        for piece in Pieces(bytes) {
+            let done = self.other(time, |encoder, _, text| encoder.input(time, piece, text));
+            result = result.and(done);
+        }
+        result
     }
 
     /// The terminal's new size.
@@ -203,7 +220,10 @@ impl Live {
     /// # Errors
     /// As [`Live::output`].
     pub fn resize(&mut self, time: Micros, size: TermSize) -> Result<()> {
-        self.other(time, |encoder, text| encoder.resize(time, size, text))
+        self.other(time, |encoder, follower, text| {
+            encoder.resize(time, size, text);
+            follower.resize(size);
+        })
     }
 
     /// A named point in time.
@@ -211,7 +231,7 @@ impl Live {
     /// # Errors
     /// As [`Live::output`].
     pub fn marker(&mut self, time: Micros, label: &str) -> Result<()> {
-        self.other(time, |encoder, text| encoder.marker(time, label, text))
+        self.other(time, |encoder, _, text| encoder.marker(time, label, text))
     }
 
     /// A fact about the session.
@@ -219,7 +239,12 @@ impl Live {
     /// # Errors
     /// As [`Live::output`].
     pub fn fact(&mut self, time: Micros, fact: &Fact) -> Result<()> {
-        self.other(time, |encoder, text| encoder.fact(time, fact, text))
+        self.other(time, |encoder, follower, text| {
+            encoder.fact(time, fact, text);
+            if fact.kind == "stream" {
+                follower.stream();
+            }
+        })
     }
 
     /// Any event.
@@ -231,18 +256,21 @@ impl Live {
         match &event.data {
             Data::Output(bytes) => self.output(event.time, bytes),
             Data::Input(bytes) => self.input(event.time, bytes),
-            _ => self.other(event.time, |encoder, text| encoder.event(event, text)),
+            Data::Resize(size) => self.resize(event.time, *size),
+            Data::Fact(fact) => self.fact(event.time, fact),
+            _ => self.other(event.time, |encoder, _, text| encoder.event(event, text)),
         }
     }
 
     fn other(
         &mut self,
         time: Micros,
-        write: impl FnOnce(&mut Encoder, &mut Vec<u8>),
+        write: impl FnOnce(&mut Encoder, &mut Follower, &mut Vec<u8>),
     ) -> Result<()> {
         self.refuse_when_sealed()?;
         self.release_held();
-        write(&mut self.encoder, &mut self.store.text);
+        write(&mut self.encoder, &mut self.follower, &mut self.store.text);
+        self.follower.events += 1;
         let mut result = Ok(());
         self.taken(time, &mut result);
         result
@@ -251,6 +279,7 @@ impl Live {
     fn release_held(&mut self) {
         if !self.held.is_empty() {
             self.encoder.output(self.held_time, &self.held, &mut self.store.text);
+            self.follower.output(&self.held);
             self.held.clear();
         }
     }
@@ -278,7 +307,7 @@ impl Live {
         if self.store.feed()? {
             let opened = self.frame_opened.take().unwrap_or(time);
             let flood = time.saturating_sub(opened) < FLOOD_TIME;
-            self.store.close_frame(if flood { LEVEL_FLOOD } else { LEVEL })?;
+            self.close_frame(if flood { LEVEL_FLOOD } else { LEVEL })?;
         }
         // While the disk refuses, only `flush` tries it again.
         if self.not_before.is_none() { self.store.write_part() } else { Ok(()) }
@@ -337,9 +366,22 @@ impl Live {
         let old = self.frame_opened.is_some_and(|opened| now.saturating_sub(opened) >= FRAME_TIME);
         if full || old {
             self.frame_opened = None;
-            self.store.close_frame(LEVEL)?;
+            self.close_frame(LEVEL)?;
         }
         self.store.checkpoint()
+    }
+
+    fn mark(&self) -> Mark {
+        self.follower.mark(self.encoder.last_time(), self.store.text_end())
+    }
+
+    fn close_frame(&mut self, level: i32) -> Result<()> {
+        let place = self.mark();
+        let keyframe = match self.store.can_close() {
+            true => self.follower.keyframe(&place),
+            false => None,
+        };
+        self.store.close_frame(level, place, keyframe.as_deref())
     }
 
     /// Bytes that only memory holds. Grows while the disk refuses; the caller
@@ -379,10 +421,12 @@ impl Live {
             self.release_held();
             if let Some(status) = exit {
                 self.encoder.exit(time, status, &mut self.store.text);
+                self.follower.events += 1;
             }
         }
-        let bytes_text = self.store.text_end();
-        self.store.finish()?;
+        let end = self.mark();
+        let bytes_text = end.text;
+        self.store.finish(end)?;
         let files = self.store.files();
         Ok(Finished {
             path: self.store.paths().finished(),

@@ -12,9 +12,12 @@ use sha2::{Digest, Sha256};
 use super::super::{Disk, Error, Paths, Result};
 use super::FileState;
 use super::append::{Appender, retry};
+use super::marks::Marks;
+use crate::event::TermSize;
 use crate::format::chain::{ChainState, JournalChain, JournalState, PartState};
 use crate::format::cipher::{self, ChunkWriter, FileKey, Recipients};
 use crate::format::frames::{Frames, LEVEL};
+use crate::format::index::Mark;
 use crate::format::journal::RecordWriter;
 
 /// Text of a frame.
@@ -54,6 +57,7 @@ pub(super) struct Store {
     part: Appender,
     payload: ChunkWriter,
     frames: Frames,
+    marks: Marks,
     /// Frames that are not yet safe; the last one is open.
     unsafe_frames: VecDeque<Frame>,
     compressed: Vec<u8>,
@@ -83,6 +87,7 @@ impl Store {
         paths: Paths,
         recipients: &Recipients,
         sync: bool,
+        size: TermSize,
     ) -> Result<Self> {
         let cipher::Sealed { head, key, payload } = cipher::encrypt(recipients)
             .map_err(|source| Error::Cipher { path: super::shown(&paths.finished()), source })?;
@@ -99,6 +104,7 @@ impl Store {
             part,
             payload,
             frames,
+            marks: Marks::new(size),
             unsafe_frames: VecDeque::from([Frame {
                 number: 0,
                 start: 0,
@@ -156,6 +162,11 @@ impl Store {
         self.frames.open_text() == 0 && self.unfed() == 0
     }
 
+    /// Whether [`Store::close_frame`] has something to close.
+    pub(super) fn can_close(&self) -> bool {
+        self.frames.open_text() > 0
+    }
+
     /// Compresses what is new; says whether that filled the frame.
     pub(super) fn feed(&mut self) -> Result<bool> {
         let at = usize_of(self.fed - self.text_start);
@@ -166,13 +177,20 @@ impl Store {
         Ok(self.frames.open_text() >= FRAME_TEXT)
     }
 
-    /// Closes the open frame; the next is compressed at `level`. Pads the
-    /// chunk when too much text is unsafe.
-    pub(super) fn close_frame(&mut self, level: i32) -> Result<()> {
+    /// Closes the open frame; the next is compressed at `level`, and begins at
+    /// `place` after this keyframe. Pads the chunk when too much text is
+    /// unsafe.
+    pub(super) fn close_frame(
+        &mut self,
+        level: i32,
+        place: Mark,
+        keyframe: Option<&[u8]>,
+    ) -> Result<()> {
         if self.frames.open_text() == 0 {
             return Ok(());
         }
         self.frames.close(level, &mut self.compressed).map_err(Error::Compress)?;
+        self.marks.closed(&self.frames);
         let end = self.frames.written();
         if let Some(open) = self.unsafe_frames.back_mut() {
             open.end = Some((self.fed, end));
@@ -191,8 +209,10 @@ impl Store {
             let sealed_at = end.next_multiple_of(chunk).max(chunk) + 1;
             let size = usize_of(sealed_at - end).max(8);
             self.frames.pad(size, &mut self.compressed);
-            self.seal();
         }
+        // It lies right before the frame that it is for: one read gives both.
+        self.marks.next(place, keyframe, &mut self.frames, &mut self.compressed);
+        self.seal();
         Ok(())
     }
 
@@ -351,10 +371,11 @@ impl Store {
 
     /// Everything into the part, which then gets its final name. May be
     /// called again after an error.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    pub(super) fn finish(&mut self, end: Mark) -> Result<()> {
         if !self.sealed {
             self.feed()?;
-            self.close_frame(LEVEL)?;
+            self.close_frame(LEVEL, end, None)?;
+            self.marks.finish(end, &mut self.frames, &mut self.compressed);
             self.frames.finish(&mut self.compressed);
             self.seal();
             self.sealed = true;

@@ -202,6 +202,16 @@ impl Keyframer {
         }
     }
 
+    /// The terminal of a keyframe. [`Keyframe::outside`] begins anew.
+    #[must_use]
+    pub fn resume(keyframe: &Keyframe) -> Self {
+        let mut keyframer = Self::new(keyframe.size);
+        let (dump, held) = keyframe.output();
+        keyframer.output(dump.as_bytes());
+        keyframer.output(held);
+        keyframer
+    }
+
     /// How many bytes may be fed to the terminal model from now on, at 50 to
     /// 60 MB/s; `None`, as at the start, is no limit.
     ///

@@ -1,0 +1,50 @@
+//! [`Keyframes`] from the terminal model.
+//!
+//! Knows nothing of frames. Its invariant: it never costs more than its share
+//! of a core, whatever is printed.
+
+use super::Keyframes;
+use crate::event::{Micros, TermSize};
+use crate::format::index::Mark;
+use crate::screen::{Keyframer, Position};
+
+/// Bytes that may be fed to the terminal model in each second of the session:
+/// at 50 to 60 MB/s, a twelfth of a core.
+const RATE: u64 = 4_000_000;
+/// And at once: a few screens of dense colour, or what a frame holds.
+const MOST: u64 = 2_000_000;
+
+/// Makes keyframes of the screen.
+pub struct Screen {
+    keyframer: Keyframer,
+    last: Micros,
+}
+
+impl Screen {
+    /// A blank terminal of this size.
+    #[must_use]
+    pub fn new(size: TermSize) -> Self {
+        let mut keyframer = Keyframer::new(size);
+        keyframer.set_allowance(Some(MOST));
+        Self { keyframer, last: 0 }
+    }
+}
+
+impl Keyframes for Screen {
+    fn output(&mut self, bytes: &[u8]) {
+        self.keyframer.output(bytes);
+    }
+
+    fn resize(&mut self, size: TermSize) {
+        self.keyframer.resize(size);
+    }
+
+    fn keyframe(&mut self, place: &Mark) -> Option<Vec<u8>> {
+        let earned = place.time.saturating_sub(self.last).saturating_mul(RATE) / 1_000_000;
+        self.last = place.time;
+        let left = self.keyframer.allowance().unwrap_or(0);
+        self.keyframer.set_allowance(Some(left.saturating_add(earned).min(MOST)));
+        let Mark { time, event, text, .. } = *place;
+        Some(self.keyframer.keyframe(Position { time, text, event })?.encode())
+    }
+}
