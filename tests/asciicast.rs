@@ -251,6 +251,32 @@ proptest! {
     /// Cut anywhere after the header: what is whole comes back, and nothing
     /// else.
     #[test]
+    fn reading_goes_on_anywhere(events in any_events(), v2 in any::<bool>()) {
+        let encoder = if v2 { Encoder::v2() } else { Encoder::new() };
+        let mut text = write(encoder, &Header::default(), &events);
+        // Finer than a microsecond, a line that is no event, and a comment.
+        text.extend(b"[0.0000004,\"o\",\"\xef\xbf\xbd\"]\n#\n[0.0000004,\"o\",1]\n[0.0000004,\"m\",\"\"]\n");
+        let mut reader = Reader::new(text.as_slice()).unwrap();
+        let next = |reader: &mut Reader<&[u8]>| loop {
+            match reader.next_event() {
+                Err(Error::Malformed { line, .. }) => prop_assert_eq!(line as usize, 1 + text.split(|b| *b == b'\n').position(|l| l.ends_with(b"1]")).unwrap()),
+                event => return Ok(event.unwrap()),
+            }
+        };
+        loop {
+            let place = reader.place();
+            let rest = &text[place.text() as usize..];
+            let mut again = Reader::resume(rest, reader.version(), Header::default(), place);
+            let event = next(&mut reader)?;
+            prop_assert_eq!(&next(&mut again)?, &event);
+            prop_assert_eq!(reader.place(), again.place());
+            if event.is_none() {
+                break;
+            }
+        }
+    }
+
+    #[test]
     fn torn_anywhere(events in any_events(), cut in any::<prop::sample::Index>()) {
         let text = write(Encoder::new(), &Header::default(), &events);
         let header = text.iter().position(|b| *b == b'\n').unwrap() + 1;

@@ -8,13 +8,16 @@
 //! `../shared/corpus`. Run it with `cargo test --test corpus`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use hrec::event::{Data, Event, TermSize};
-use hrec::format::cipher::Identities;
-use hrec::recording::open;
+use hrec::event::{Data, Event, Header, TermSize};
+use hrec::format::cipher::{Identities, Recipients};
+use hrec::recording::live::{Live, Options, Screen};
+use hrec::recording::{Paths, open};
 use hrec::screen::{Keyframer, Model, Position, Text};
+use hrec::timeline::Timeline;
 use sha2::{Digest, Sha256};
 
 /// Where hrec does otherwise, and why.
@@ -252,4 +255,86 @@ fn show(path: &Path) {
     lines.extend(text.finish());
     let controls = lines.iter().flat_map(|l| l.chars()).any(char::is_control);
     assert!(!controls, "{}", path.display());
+}
+
+/// The state after a seek is that after playing up to there: in each recording
+/// as it is, and made anew with a keyframe every few events.
+#[test]
+fn seeking_is_exact() {
+    let corpus = corpus();
+    let (mut compared, mut random) = (0, 1_u64);
+    let identity = age::x25519::Identity::generate();
+    let mut recipients = Recipients::new();
+    recipients.add(&identity.to_public().to_string()).unwrap();
+    let mut identities = Identities::new();
+    let secret = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+    identities.add_file("key", secret.as_bytes()).unwrap();
+    for name in ["casts", "made"] {
+        let mut pending = vec![corpus.dir.join(name)];
+        while let Some(path) = pending.pop() {
+            if path.is_dir() {
+                pending.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+                continue;
+            }
+            let Ok(mut timeline) = Timeline::open(&path, &identities) else { continue };
+            let name = path.display().to_string();
+            let events = seek_here_and_there(&name, &mut timeline, &mut random);
+            let made = tempfile::tempdir().unwrap();
+            let again = remake(made.path(), timeline.header().size, &events, &recipients);
+            let mut again = Timeline::open(&again, &identities).unwrap();
+            again.seek(u64::MAX).unwrap();
+            seek_here_and_there(&format!("{name}, made anew"), &mut again, &mut random);
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "only {compared} recordings were compared");
+}
+
+/// Compares some states; returns the events.
+fn seek_here_and_there(name: &str, timeline: &mut Timeline, random: &mut u64) -> Vec<Event> {
+    let events: Vec<Event> = timeline.events(0).unwrap().map(|e| e.unwrap().1).collect();
+    let counts: Vec<usize> = std::iter::from_fn(|| {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        Some((*random >> 33) as usize % (events.len() + 1))
+    })
+    .take(6)
+    .collect();
+    let states = states(timeline.header().size, &events, &counts);
+    for count in counts {
+        timeline.seek_event(count as u64).unwrap();
+        let same = timeline.model().terminal().dump() == states[&count];
+        assert!(same, "{name}: after {count} of {}", events.len());
+    }
+    events
+}
+
+fn states(size: TermSize, events: &[Event], counts: &[usize]) -> HashMap<usize, String> {
+    let mut model = Model::new(size);
+    let mut states = HashMap::new();
+    for count in 0..=events.len() {
+        if let Some(event) = count.checked_sub(1).and_then(|last| events.get(last)) {
+            model.event(event);
+        }
+        if counts.contains(&count) {
+            states.insert(count, model.terminal().dump());
+        }
+    }
+    states
+}
+
+/// The same events, twenty to a frame.
+fn remake(dir: &Path, size: TermSize, events: &[Event], recipients: &Recipients) -> PathBuf {
+    let paths = Paths::at(&dir.join("x"));
+    let hrec = Some(serde_json::Map::new());
+    let header = Header { size, hrec, ..Header::default() };
+    let options = Options { sync: false };
+    let mut live = Live::create(paths.clone(), &header, recipients, options).unwrap();
+    live.follow(Box::new(Screen::new(size)));
+    for (n, event) in events.iter().enumerate() {
+        let time = n as u64 * 15_000_000;
+        live.flush(time).unwrap();
+        live.event(&Event { time, data: event.data.clone() }).unwrap();
+    }
+    live.finish(events.len() as u64 * 15_000_000, None).unwrap();
+    paths.finished()
 }

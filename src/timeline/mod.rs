@@ -1,10 +1,16 @@
-//! A recording's events on a clock: adapters from iterator to iterator.
+//! A recording on a clock: its events and its screen at any time.
 //!
-//! Refuses to know where events come from and who watches them. The invariant:
-//! adapters keep the order of events, and times never decrease.
+//! Refuses to know where recordings come from and who watches them. The
+//! invariant: adapters keep the order of events, and times never decrease; and
+//! the state after a seek is the state after playing up to there.
 
+mod checkpoints;
 mod pace;
+mod seek;
+mod spot;
 mod streams;
 
 pub use pace::{IdleLimit, Speed, idle_limit, speed};
+pub use seek::Timeline;
+pub use spot::Events;
 pub use streams::{LineEnds, Streams, with_streams};

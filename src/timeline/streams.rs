@@ -18,24 +18,45 @@ pub enum LineEnds {
 /// of the same time. A fact that names its bytes by number and digest only
 /// stays a fact; [`Streams::left_out`] counts those bytes.
 pub fn with_streams<I>(events: I, line_ends: LineEnds) -> Streams<I> {
-    Streams { events, line_ends, after_cr: [false; 2], left_out: 0 }
+    Streams { events, converter: Converter::new(line_ends) }
 }
 
 /// See [`with_streams`].
 #[derive(Debug)]
 pub struct Streams<I> {
     events: I,
-    line_ends: LineEnds,
-    /// Whether that descriptor's last byte was a CR.
-    after_cr: [bool; 2],
-    left_out: u64,
+    converter: Converter,
 }
 
 impl<I> Streams<I> {
     /// How many bytes of output so far are in the recording by number and
     /// digest only.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.converter.left_out
+    }
+}
+
+/// What becomes of one event after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Converter {
+    line_ends: LineEnds,
+    /// Whether that descriptor's last byte was a CR.
+    after_cr: [bool; 2],
+    left_out: u64,
+}
+
+impl Converter {
+    pub(super) fn new(line_ends: LineEnds) -> Self {
+        Self { line_ends, after_cr: [false; 2], left_out: 0 }
+    }
+
+    pub(super) fn convert(&mut self, mut event: Event) -> Event {
+        if let Data::Fact(fact) = &event.data
+            && let Some(bytes) = self.output(fact)
+        {
+            event.data = Data::Output(bytes);
+        }
+        event
     }
 
     fn output(&mut self, fact: &Fact) -> Option<Vec<u8>> {
@@ -73,14 +94,7 @@ impl<I: Iterator<Item = Result<Event, E>>, E> Iterator for Streams<I> {
 
     fn next(&mut self) -> Option<I::Item> {
         let event = self.events.next()?;
-        Some(event.map(|mut event| {
-            if let Data::Fact(fact) = &event.data
-                && let Some(bytes) = self.output(fact)
-            {
-                event.data = Data::Output(bytes);
-            }
-            event
-        }))
+        Some(event.map(|event| self.converter.convert(event)))
     }
 }
 

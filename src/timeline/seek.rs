@@ -1,0 +1,409 @@
+//! The state of a recording's terminal at any time.
+//!
+//! Refuses to know who watches. The invariant: wherever it stands and however it
+//! came there, the state is the one that playing everything up to there gives;
+//! and memory does not grow with the recording.
+
+use std::path::Path;
+
+use super::checkpoints::Checkpoints;
+use super::spot::{Events, Spot};
+use crate::event::{Data, Event, Header, Micros};
+use crate::format::asciicast::Version;
+use crate::format::cipher::Identities;
+use crate::recording::{Anchor, Recording, Result, Source, State};
+use crate::screen::{Keyframe, Keyframer, Model, Position};
+
+/// So much text is played through the terminal model without further thought:
+/// it takes 2 ms, about what looking for a nearer place does.
+const SHORT: u64 = 128 << 10;
+/// Keyframes that are tried before the text is played from farther back: one
+/// that is damaged is not there, and many are an attack on time.
+const TRIES: usize = 8;
+/// A state is kept so many events before one that was stepped back to, so that
+/// the next step back is as cheap.
+const NEAR: u64 = 64;
+
+/// A recording, its screen at one place in it, and the way to any other.
+///
+/// What a session without a PTY wrote to descriptors 1 and 2 is output here.
+pub struct Timeline {
+    source: Source,
+    /// Reads what comes after `next`, or after `here`.
+    reader: Option<Recording>,
+    /// The next event, and the place after it.
+    next: Option<(Event, Spot)>,
+    here: Spot,
+    /// At `here`, unless that is being passed.
+    model: Model,
+    /// On the way somewhere: most of what is printed need not be drawn.
+    passing: Option<Box<Keyframer>>,
+    checkpoints: Checkpoints,
+    /// Where the state was known that `here` was come to from.
+    from: u64,
+    /// The end, as far as it was looked for.
+    end: Spot,
+    ended: bool,
+    damaged: bool,
+    remarks: Vec<String>,
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timeline").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Timeline {
+    /// Opens the recording at `path`, whatever its state, at its start: before
+    /// its first event, with a blank screen.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no recording, or no identity opens it.
+    pub fn open(path: &Path, identities: &Identities) -> Result<Self> {
+        Source::open(path, identities).map(Self::new)
+    }
+
+    /// A timeline of this recording.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
+        let here = Spot::start(&source);
+        let model = Model::new(source.header().size);
+        Self {
+            source,
+            reader: None,
+            next: None,
+            here,
+            model,
+            passing: None,
+            checkpoints: Checkpoints::default(),
+            from: 0,
+            end: here,
+            ended: false,
+            damaged: false,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// What the recording says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        self.source.header()
+    }
+
+    /// The state of its files.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.source.state()
+    }
+
+    /// The version of asciicast it is in.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.source.version()
+    }
+
+    /// Where the timeline stands: the time of the last event that happened, and
+    /// how many did.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.here.position()
+    }
+
+    /// The screen there.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The time of the recording's last event so far. Where no index says, the
+    /// recording is read to its end, once.
+    ///
+    /// # Errors
+    /// When it cannot be read, or was changed.
+    pub fn duration(&mut self) -> Result<Micros> {
+        if let Some(end) = self.source.end() {
+            return Ok(end.time);
+        }
+        if !self.ended {
+            let anchor = self.source.anchors()?.last().map(Spot::at);
+            let mut end = anchor.filter(|last| last.event > self.end.event).unwrap_or(self.end);
+            let mut events = end.read(&self.source)?;
+            while let Some(event) = events.next_event()? {
+                end.time = event.time;
+                end.event += 1;
+                end.place = events.place();
+            }
+            self.note(&events);
+            self.end = end;
+            self.ended = true;
+        }
+        Ok(self.end.time)
+    }
+
+    /// Goes to `time`: every event up to it, those at this very time too, has
+    /// happened.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn seek(&mut self, time: Micros) -> Result<&Model> {
+        self.go(|spot| spot.time <= time, |_, next| next.time > time)
+    }
+
+    /// Goes to where `count` events have happened, or to the end.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn seek_event(&mut self, count: u64) -> Result<&Model> {
+        self.go(|spot| spot.event <= count, |here, _| here.event >= count)
+    }
+
+    /// The event that happens next, if there is one yet.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn peek(&mut self) -> Result<Option<&Event>> {
+        self.fetch()?;
+        Ok(self.next.as_ref().map(|(event, _)| event))
+    }
+
+    /// Lets the next event happen.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn step(&mut self) -> Result<Option<Event>> {
+        self.fetch()?;
+        let event = self.happen();
+        self.checkpoint();
+        Ok(event)
+    }
+
+    /// Goes back before the last event; `false` at the start.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn step_back(&mut self) -> Result<bool> {
+        let Some(count) = self.here.event.checked_sub(1) else { return Ok(false) };
+        let near = count.saturating_sub(NEAR);
+        let known = self.checkpoints.last(|spot| spot.event <= count);
+        if known.map_or(0, |(spot, _)| spot.event) + 2 * NEAR < count {
+            self.seek_event(near)?;
+            if let Some(keyframe) = self.model.keyframe(self.position()) {
+                self.checkpoints.keep_near(self.here, &keyframe);
+            }
+        }
+        self.seek_event(count)?;
+        Ok(true)
+    }
+
+    /// The events from `time` on, without moving.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn events(&mut self, time: Micros) -> Result<Events> {
+        let anchors = self.source.anchors()?;
+        // Events at the very time of a mark may lie before it.
+        let count = anchors.partition_point(|anchor| anchor.mark.time < time);
+        let anchor = anchors.get(..count).and_then(<[_]>::last).map(Spot::at);
+        let spot = anchor.unwrap_or_else(|| Spot::start(&self.source));
+        Events::new(&self.source, &spot, time)
+    }
+
+    /// Looks whether a live recording has grown; returns its state now. At its
+    /// end so far, the next event may be there after this.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn refresh(&mut self) -> Result<State> {
+        if self.source.state() == State::Live {
+            self.source.refresh()?;
+            self.ended = false;
+            if self.next.is_none() {
+                self.reader = None;
+            }
+        }
+        Ok(self.source.state())
+    }
+
+    /// Whether something in the middle of what was read so far is no event.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// What was found missing or damaged in what was read so far, a sentence
+    /// each.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// Goes to where `there` is first true. `before` is true of a place, and of
+    /// all places before it, when it is no later than that.
+    fn go(
+        &mut self,
+        before: impl Fn(&Spot) -> bool,
+        there: impl Fn(&Spot, &Event) -> bool,
+    ) -> Result<&Model> {
+        let ahead = before(&self.here);
+        if ahead && self.advance(&there, self.here.place.text() + SHORT)? {
+            return Ok(&self.model);
+        }
+        self.jump(&before, ahead)?;
+        let arrived = self.advance(&there, u64::MAX);
+        if !self.settle() {
+            // avt's dump of this one state is not the state. So all of it is
+            // drawn, from a state that is.
+            self.rewind();
+            self.settle();
+            self.jump(&before, false)?;
+            self.settle();
+            self.advance(&there, u64::MAX)?;
+        }
+        arrived.map(|_| &self.model)
+    }
+
+    /// Begins to pass, at the last place before where the state is known; or,
+    /// if `ahead`, where the timeline stands, if that is later.
+    fn jump(&mut self, before: impl Fn(&Spot) -> bool, ahead: bool) -> Result<()> {
+        let mut least = ahead.then_some(self.here.event);
+        let checkpoint = self.checkpoints.last(&before);
+        let checkpoint = checkpoint.filter(|(spot, _)| Some(spot.event) > least);
+        least = checkpoint.as_ref().map(|(spot, _)| spot.event).or(least);
+        if let Some((spot, keyframe)) = self.stored(&before, least)?.or(checkpoint) {
+            self.stand(spot, Keyframer::resume(&keyframe));
+        } else if ahead {
+            let keyframe = self.model.keyframe(self.position());
+            self.passing = keyframe.map(|keyframe| Box::new(Keyframer::resume(&keyframe)));
+        } else {
+            self.rewind();
+        }
+        Ok(())
+    }
+
+    /// The last keyframe in the recording before, if it lies after event
+    /// `least`.
+    fn stored(
+        &mut self,
+        before: impl Fn(&Spot) -> bool,
+        least: Option<u64>,
+    ) -> Result<Option<(Spot, Keyframe)>> {
+        let anchors = self.source.anchors()?;
+        let count = anchors.partition_point(|anchor| before(&Spot::at(anchor)));
+        let last = anchors.get(..count).unwrap_or_default().iter().rev();
+        let candidates: Vec<Anchor> = last
+            .take_while(|anchor| least.is_none_or(|least| anchor.mark.event > least))
+            .filter(|anchor| anchor.has_keyframe())
+            .take(TRIES)
+            .copied()
+            .collect();
+        for anchor in candidates {
+            let state = self.source.keyframe(&anchor)?;
+            let spot = Spot::at(&anchor);
+            let keyframe = state.and_then(|state| Keyframe::decode(&state).ok());
+            let keyframe = keyframe.filter(|keyframe| {
+                keyframe.position == spot.position() && keyframe.size == anchor.mark.size
+            });
+            if let Some(keyframe) = keyframe {
+                return Ok(Some((spot, keyframe)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self) {
+        let size = self.source.header().size;
+        self.model = Model::new(size);
+        self.stand(Spot::start(&self.source), Keyframer::new(size));
+    }
+
+    fn stand(&mut self, spot: Spot, keyframer: Keyframer) {
+        self.passing = Some(Box::new(keyframer));
+        self.here = spot;
+        self.from = spot.place.text();
+        self.next = None;
+        self.reader = None;
+    }
+
+    /// Lets events happen until the next one is not to; `false` when byte
+    /// `most` of the text came first.
+    fn advance(&mut self, there: impl Fn(&Spot, &Event) -> bool, most: u64) -> Result<bool> {
+        loop {
+            self.fetch()?;
+            match &self.next {
+                Some((next, _)) if !there(&self.here, next) => {}
+                _ => return Ok(true),
+            }
+            if self.here.place.text() >= most {
+                return Ok(false);
+            }
+            self.happen();
+            self.checkpoint();
+        }
+    }
+
+    /// Draws what was passed; whether that is exact.
+    fn settle(&mut self) -> bool {
+        let Some(mut keyframer) = self.passing.take() else { return true };
+        let keyframe = keyframer.keyframe(self.here.position());
+        if let Some(keyframe) = &keyframe {
+            self.model = keyframe.restore();
+        }
+        keyframe.is_some()
+    }
+
+    /// Sees to it that `next` is the next event, if there is one.
+    fn fetch(&mut self) -> Result<()> {
+        if self.next.is_some() {
+            return Ok(());
+        }
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.here.read(&self.source)?,
+        };
+        let next = reader.next_event();
+        let place = reader.place();
+        if !matches!(next, Ok(Some(_))) {
+            self.note(&reader);
+        }
+        self.reader = Some(reader);
+        self.next = next?.map(|event| {
+            let mut after = Spot { place, time: event.time, ..self.here };
+            after.event += 1;
+            (after.streams.convert(event), after)
+        });
+        Ok(())
+    }
+
+    fn happen(&mut self) -> Option<Event> {
+        let (event, after) = self.next.take()?;
+        match (&mut self.passing, &event.data) {
+            (None, _) => self.model.event(&event),
+            (Some(keyframer), Data::Output(bytes)) => keyframer.output(bytes),
+            (Some(keyframer), Data::Resize(size)) => keyframer.resize(*size),
+            (Some(_), _) => {}
+        }
+        self.here = after;
+        Some(event)
+    }
+
+    fn checkpoint(&mut self) {
+        if !self.checkpoints.wants(&self.here, self.from) {
+            return;
+        }
+        self.from = self.here.place.text();
+        let position = self.here.position();
+        let keyframe = match &mut self.passing {
+            None => self.model.keyframe(position),
+            Some(keyframer) => keyframer.keyframe(position),
+        };
+        if let Some(keyframe) = keyframe {
+            self.checkpoints.keep(self.here, &keyframe);
+        }
+    }
+
+    fn note(&mut self, recording: &Recording) {
+        self.damaged |= recording.is_damaged();
+        self.remarks = recording.remarks();
+    }
+}
