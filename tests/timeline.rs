@@ -10,7 +10,7 @@ use hrec::event::{Data, Event, Fact, Header, TermSize};
 use hrec::format::asciicast::{Encoder, EncoderV1};
 use hrec::format::cipher::{Identities, Recipients};
 use hrec::recording::live::{Live, Options, Screen};
-use hrec::recording::{Paths, State, open};
+use hrec::recording::{Paths, State, open, recover};
 use hrec::screen::Model;
 use hrec::timeline::{LineEnds, Timeline, with_streams};
 use proptest::prelude::*;
@@ -163,6 +163,7 @@ fn events(data: impl Strategy<Value = Data>) -> impl Strategy<Value = Vec<Event>
 enum Form {
     Finished { keyframes: bool },
     Interrupted { keyframes: bool },
+    Recovered,
     V1,
     V2,
     Plain,
@@ -178,7 +179,9 @@ fn forms() -> impl Strategy<Value = Form> {
     prop_oneof![
         8 => any::<bool>().prop_map(|keyframes| Finished { keyframes }),
         4 => any::<bool>().prop_map(|keyframes| Interrupted { keyframes }),
-        8 => prop::sample::select(vec![V1, V2, Plain, Gzip, Zstd, Age, Nested, Unwrapped]),
+        8 => prop::sample::select(vec![
+            V1, V2, Plain, Gzip, Zstd, Age, Nested, Unwrapped, Recovered,
+        ]),
     ]
 }
 
@@ -198,6 +201,11 @@ fn make(dir: &Path, keys: &Keys, events: &[Event], form: Form) -> PathBuf {
         } else {
             live.flush(last).unwrap();
         }
+        return paths.finished();
+    }
+    if let Form::Recovered = form {
+        make(dir, keys, events, Form::Interrupted { keyframes: false });
+        recover(&paths, &keys.identities, &keys.recipients).unwrap();
         return paths.finished();
     }
     if let Form::Unwrapped = form {
@@ -314,6 +322,7 @@ fn long_recordings_of_every_form() {
         Finished { keyframes: false },
         Interrupted { keyframes: true },
         Interrupted { keyframes: false },
+        Recovered,
         V2,
         Gzip,
         Zstd,

@@ -4,18 +4,22 @@
 //! touched until the finished file is on the disk under its name, was read
 //! back, and holds the same text.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
 use super::error::shown;
 use super::interrupted::{Remarks, Unfinished};
-use super::live::FileState;
+use super::live::marks::{Follower, Marks};
+use super::live::{FileState, Screen};
 use super::{Disk, Error, Paths, RealDisk, Result, journal_paths};
-use crate::format::asciicast::MAX_LINE;
+use crate::event::{Data, Micros};
+use crate::format::asciicast::{self, MAX_LINE, Reader};
 use crate::format::cipher::{self, FileKey, Head, Identities, Recipients, Sealed};
 use crate::format::frames::{FrameReader, Frames, LEVEL};
 
@@ -56,7 +60,7 @@ pub fn recover(
         return Err(Error::NotInterrupted { path, what: "still being made" });
     }
     let remarks = Remarks::default();
-    let text = unfinished.unlock(identities)?.text(0, 0, std::rc::Rc::clone(&remarks))?;
+    let text = unfinished.unlock(identities)?.text(0, 0, Rc::clone(&remarks))?;
     let draft = draft(paths);
     let result = write(&draft, text, recipients)
         .and_then(|written| {
@@ -127,31 +131,33 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
         sealed.clear();
         Ok(())
     };
-    let mut frames = Frames::new().map_err(Error::Compress)?;
-    let mut text = BufReader::with_capacity(1 << 16, text);
-    let (mut line, mut bytes_text) = (Vec::new(), 0);
+    let mut lines = Lines::new(text, draft)?;
+    let (mut frames, mut bytes_text) = (Frames::new().map_err(Error::Compress)?, 0);
+    let mut marks = Marks::new(lines.follower.size);
     loop {
-        line.clear();
-        let limit = MAX_LINE as u64 + 1;
-        (&mut text)
-            .take(limit)
-            .read_until(b'\n', &mut line)
-            .map_err(|error| Error::io("read what was recorded for", draft, error))?;
-        // A line that is cut short is no event.
-        if line.last() != Some(&b'\n') {
+        let more = lines.next()?;
+        text_digest.update(&lines.event);
+        bytes_text += lines.event.len() as u64;
+        frames.write(&lines.event, &mut frame).map_err(Error::Compress)?;
+        if !more {
             break;
         }
-        text_digest.update(&line);
-        bytes_text += line.len() as u64;
-        frames.write(&line, &mut frame).map_err(Error::Compress)?;
         if frames.open_text() >= FRAME_TEXT {
             frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+            marks.closed(&frames);
+            let place = lines.follower.mark(lines.time, bytes_text);
+            let keyframe = lines.follower.keyframe(&place);
+            marks.next(place, keyframe.as_deref(), &mut frames, &mut frame);
             payload.write(&frame, &mut sealed);
             frame.clear();
             put(&mut sealed)?;
         }
     }
-    frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+    if frames.open_text() > 0 {
+        frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+        marks.closed(&frames);
+    }
+    marks.finish(lines.follower.mark(lines.time, bytes_text), &mut frames, &mut frame);
     frames.finish(&mut frame);
     payload.write(&frame, &mut sealed);
     payload.finish(&mut sealed);
@@ -160,6 +166,102 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
     let sha256 = data_encoding::HEXLOWER.encode(&file_digest.finalize());
     let file = FileState { name: String::new(), size, sha256 };
     Ok(Written { file, bytes_text, digest: text_digest.finalize().into(), head, key })
+}
+
+/// The text, event by event.
+struct Lines<R> {
+    reader: Reader<Tee<R>>,
+    taken: Rc<RefCell<Vec<u8>>>,
+    given: u64,
+    /// The lines of the last event, with those before it that are none.
+    event: Vec<u8>,
+    time: Micros,
+    follower: Follower,
+    draft: PathBuf,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(text: R, draft: &Path) -> Result<Self> {
+        let taken = Rc::new(RefCell::new(Vec::new()));
+        let inner = BufReader::with_capacity(1 << 16, text);
+        let reader = Reader::new(Tee { inner, taken: Rc::clone(&taken) });
+        let reader = reader.map_err(|error| Error::Format {
+            path: shown(draft),
+            source: crate::format::Error::Asciicast(error),
+        })?;
+        let size = reader.header().size;
+        let mut follower = Follower::new(size);
+        follower.follow(Box::new(Screen::unhurried(size)));
+        let (event, draft) = (Vec::new(), draft.to_owned());
+        Ok(Self { reader, taken, given: 0, event, time: 0, follower, draft })
+    }
+
+    /// `false` when there are no more; what lines are left are in `event` then,
+    /// but for one that is cut short, which is no event.
+    fn next(&mut self) -> Result<bool> {
+        let event = loop {
+            match self.reader.next_event() {
+                Err(asciicast::Error::Malformed { .. }) => {}
+                Err(asciicast::Error::Io(error)) => {
+                    return Err(Error::io("read what was recorded for", &self.draft, error));
+                }
+                event => break event.unwrap_or_default(),
+            }
+        };
+        let mut taken = self.taken.borrow_mut();
+        let end = match event {
+            Some(_) => usize::try_from(self.reader.place().text() - self.given).unwrap_or(0),
+            None => memchr::memrchr(b'\n', &taken).map_or(0, |last| last + 1),
+        };
+        let end = end.min(taken.len());
+        self.event.clear();
+        self.event.extend(taken.drain(..end));
+        self.given += self.event.len() as u64;
+        let Some(event) = event else { return Ok(false) };
+        self.time = event.time;
+        match &event.data {
+            Data::Output(bytes) => self.follower.output(bytes),
+            data => {
+                self.follower.events += 1;
+                match data {
+                    Data::Resize(size) => self.follower.resize(*size),
+                    Data::Fact(fact) if fact.kind == "stream" => self.follower.stream(),
+                    _ => {}
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Keeps what is read, until it is taken.
+struct Tee<R> {
+    inner: BufReader<R>,
+    taken: Rc<RefCell<Vec<u8>>>,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Tee<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        // A line without end is no event, and not to be kept either.
+        if self.taken.borrow().len() > 2 * MAX_LINE {
+            return Ok(&[]);
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        let bytes = self.inner.buffer().get(..count).unwrap_or_default();
+        self.taken.borrow_mut().extend_from_slice(bytes);
+        self.inner.consume(count);
+    }
 }
 
 impl Written {
@@ -187,9 +289,9 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Data, Header};
+    use crate::event::Header;
     use crate::recording::live::{Live, Options};
-    use crate::recording::{State, open};
+    use crate::recording::{Source, State, open};
     use age::secrecy::ExposeSecret;
 
     fn keys() -> (Recipients, Identities) {
@@ -241,6 +343,11 @@ mod tests {
         assert_eq!(made.remarks, Vec::<String>::new());
         assert_eq!(made.file.name, "x");
         assert_eq!(output(&paths.finished(), &identities), (before, State::Finished));
+        let mut source = Source::open(&paths.finished(), &identities).unwrap();
+        assert_eq!(source.end().map(|end| (end.event, end.text)), Some((30_000, made.bytes_text)));
+        let anchors = source.anchors().unwrap();
+        assert!(anchors.len() > 1);
+        assert!(anchors.iter().skip(1).all(|anchor| anchor.has_keyframe()));
         let bytes = std::fs::read(paths.finished()).unwrap();
         assert_eq!(made.file.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
 

@@ -26,27 +26,27 @@ pub trait Keyframes: Send {
 }
 
 /// What is known of the frames so far.
-pub(super) struct Marks {
+pub(in crate::recording) struct Marks {
     index: Index,
     /// The open frame, but for its size.
     open: Frame,
 }
 
 impl Marks {
-    pub(super) fn new(size: TermSize) -> Self {
+    pub(in crate::recording) fn new(size: TermSize) -> Self {
         let start = Mark { size, ..Mark::default() };
         let open = Frame { at: 0, size: 0, start, keyframe: 0 };
         Self { index: Index::default(), open }
     }
 
     /// The open frame has been closed.
-    pub(super) fn closed(&mut self, frames: &Frames) {
+    pub(in crate::recording) fn closed(&mut self, frames: &Frames) {
         let size = u32::try_from(frames.written() - self.open.at).unwrap_or(u32::MAX);
         self.index.frames.push(Frame { size, ..self.open });
     }
 
     /// The next frame begins at `place`, after a keyframe with this payload.
-    pub(super) fn next(
+    pub(in crate::recording) fn next(
         &mut self,
         place: Mark,
         keyframe: Option<&[u8]>,
@@ -58,36 +58,41 @@ impl Marks {
     }
 
     /// The last frame is closed: the index.
-    pub(super) fn finish(&mut self, end: Mark, frames: &mut Frames, out: &mut Vec<u8>) {
+    pub(in crate::recording) fn finish(
+        &mut self,
+        end: Mark,
+        frames: &mut Frames,
+        out: &mut Vec<u8>,
+    ) {
         self.index.end = end;
         frames.skippable(MAGIC_INDEX, &self.index.encode(), out);
     }
 }
 
 /// Where the writer stands, and who follows it.
-pub(super) struct Follower {
-    pub(super) size: TermSize,
-    pub(super) events: u64,
+pub(in crate::recording) struct Follower {
+    pub(in crate::recording) size: TermSize,
+    pub(in crate::recording) events: u64,
     keyframes: Option<Box<dyn Keyframes>>,
 }
 
 impl Follower {
-    pub(super) fn new(size: TermSize) -> Self {
+    pub(in crate::recording) fn new(size: TermSize) -> Self {
         Self { size, events: 0, keyframes: None }
     }
 
-    pub(super) fn follow(&mut self, keyframes: Box<dyn Keyframes>) {
+    pub(in crate::recording) fn follow(&mut self, keyframes: Box<dyn Keyframes>) {
         self.keyframes = Some(keyframes);
     }
 
-    pub(super) fn output(&mut self, bytes: &[u8]) {
+    pub(in crate::recording) fn output(&mut self, bytes: &[u8]) {
         self.events += 1;
         if let Some(keyframes) = &mut self.keyframes {
             keyframes.output(bytes);
         }
     }
 
-    pub(super) fn resize(&mut self, size: TermSize) {
+    pub(in crate::recording) fn resize(&mut self, size: TermSize) {
         self.size = size;
         if let Some(keyframes) = &mut self.keyframes {
             keyframes.resize(size);
@@ -96,17 +101,17 @@ impl Follower {
 
     /// A session without a PTY: what a player shows of it is not only its
     /// output, so from here on there are no keyframes.
-    pub(super) fn stream(&mut self) {
+    pub(in crate::recording) fn stream(&mut self) {
         self.keyframes = None;
     }
 
     /// After an event at `time`, with so many bytes of text.
-    pub(super) fn mark(&self, time: Micros, text: u64) -> Mark {
+    pub(in crate::recording) fn mark(&self, time: Micros, text: u64) -> Mark {
         Mark { time, event: self.events, text, size: self.size }
     }
 
     /// The payload of a keyframe that holds at `place`.
-    pub(super) fn keyframe(&mut self, place: &Mark) -> Option<Vec<u8>> {
+    pub(in crate::recording) fn keyframe(&mut self, place: &Mark) -> Option<Vec<u8>> {
         let state = self.keyframes.as_mut()?.keyframe(place)?;
         // Without memory there is no keyframe either.
         let state = zstd::bulk::compress(&state, LEVEL).ok()?;

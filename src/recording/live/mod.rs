@@ -6,7 +6,7 @@
 //! `finish` goes on at the exact byte where the disk stopped.
 
 mod append;
-mod marks;
+pub(super) mod marks;
 mod screen;
 mod store;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! [`Keyframes`] from the terminal model.
 //!
-//! Knows nothing of frames. Its invariant: it never costs more than its share
-//! of a core, whatever is printed.
+//! Knows nothing of frames. Its invariant: while a session is recorded it never
+//! costs more than its share of a core, whatever is printed.
 
 use super::Keyframes;
 use crate::event::{Micros, TermSize};
@@ -28,6 +28,12 @@ impl Screen {
         keyframer.set_allowance(Some(MOST));
         Self { keyframer, last: 0 }
     }
+
+    /// The same where nobody waits: it takes whatever time it takes.
+    #[must_use]
+    pub fn unhurried(size: TermSize) -> Self {
+        Self { keyframer: Keyframer::new(size), last: 0 }
+    }
 }
 
 impl Keyframes for Screen {
@@ -42,8 +48,8 @@ impl Keyframes for Screen {
     fn keyframe(&mut self, place: &Mark) -> Option<Vec<u8>> {
         let earned = place.time.saturating_sub(self.last).saturating_mul(RATE) / 1_000_000;
         self.last = place.time;
-        let left = self.keyframer.allowance().unwrap_or(0);
-        self.keyframer.set_allowance(Some(left.saturating_add(earned).min(MOST)));
+        let left = self.keyframer.allowance();
+        self.keyframer.set_allowance(left.map(|left| left.saturating_add(earned).min(MOST)));
         let Mark { time, event, text, .. } = *place;
         Some(self.keyframer.keyframe(Position { time, text, event })?.encode())
     }
