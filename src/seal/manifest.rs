@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -159,7 +160,13 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { what: "read", path: path.to_owned(), source };
         let mut text = Vec::new();
-        File::open(path).map_err(io)?.take(LARGEST).read_to_end(&mut text).map_err(io)?;
+        // A FIFO of this name must not keep whoever lists a store waiting.
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, OFlags::RDONLY | flags, Mode::empty());
+        File::from(file.map_err(|e| io(e.into()))?)
+            .take(LARGEST)
+            .read_to_end(&mut text)
+            .map_err(io)?;
         serde_json::from_slice(&text)
             .map_err(|source| Error::Form { path: path.to_owned(), source })
     }
@@ -224,6 +231,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    use rustix::fs::FileType;
+
     #[test]
     fn replaced_whole_and_readable_by_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
@@ -253,5 +262,9 @@ mod tests {
         let said = Manifest::read(&path).unwrap_err().to_string();
         assert!(said.contains("x.manifest.json is no manifest"), "{said}");
         assert!(Manifest::read(&dir.path().join("none")).unwrap_err().to_string().contains("read"));
+        // Not waited for either.
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert!(Manifest::read(&fifo).is_err());
     }
 }
