@@ -219,6 +219,17 @@ fn the_doctors_trial_leaves_no_trace_and_makes_no_key() {
 }
 
 #[test]
+fn an_output_that_is_a_directory_is_said_to_be_one() {
+    let home = Home::new();
+    for dir in [".", "..", "bin/"] {
+        let out = home.run(&["rec", "--mode", "strict", "-o", dir, "--", "touch", "ran"]);
+        assert_eq!(out.status.code(), Some(125), "{dir}: {}", err(&out));
+        assert!(err(&out).contains(&format!("{dir} is a directory")), "{}", err(&out));
+    }
+    assert!(!home.path("ran").exists());
+}
+
+#[test]
 fn the_doctor_finds_recipients_that_are_none() {
     let home = Home::new();
     std::fs::write(home.path("team"), "# nobody\n").unwrap();

@@ -15,6 +15,7 @@ use clap::error::ErrorKind;
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
 use crate::screen::safe_text;
+use crate::store;
 use crate::sys::inherited;
 
 mod ask;
@@ -48,7 +49,11 @@ pub fn main() -> ExitCode {
     match dispatch(&args.verb) {
         Ok(code) => code,
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(&told(&error), FAILED),
+        Err(error) => {
+            let status = fail(&told(&error), FAILED);
+            candidates(&error);
+            status
+        }
     }
 }
 
@@ -186,6 +191,14 @@ fn fail(message: &str, code: u8) -> ExitCode {
     // Names of files and words of the command line are anybody's text.
     let _ = writeln!(std::io::stderr().lock(), "hrec: {}", safe_text(message));
     ExitCode::from(code)
+}
+
+/// What an ambiguous name could have meant, a line each.
+fn candidates(error: &anyhow::Error) {
+    let Some(store::Error::Ambiguous { candidates, .. }) = error.downcast_ref() else { return };
+    for id in candidates {
+        let _ = writeln!(std::io::stderr().lock(), "  {}", safe_text(id));
+    }
 }
 
 /// Whoever read our output has seen enough: `hrec ls | head`.

@@ -65,7 +65,7 @@ pub enum Error {
         count: usize,
     },
     /// Several are.
-    #[error("{name} matches {count} recordings; say more of one of these:\n  {}", candidates.join("\n  "))]
+    #[error("{name} matches {count} recordings; say more of one of these:")]
     Ambiguous {
         /// As asked for, escaped for a terminal.
         name: String,

@@ -81,6 +81,9 @@ impl Begin {
 
     fn create(self) -> Result<Begun> {
         let paths = match &self.output {
+            Some(file) if file.is_dir() => {
+                anyhow::bail!("{} is a directory; name a file in it", file.display())
+            }
             Some(file) => Paths::at(file),
             None => {
                 let store = Local::new(self.store.clone());
