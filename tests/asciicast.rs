@@ -467,3 +467,15 @@ fn output_of_many_megabytes_stays_readable() {
     }
     assert!(all == bytes);
 }
+
+/// Found by fuzzing: such a fact was kept as text, and became a fact when it
+/// was written and read again.
+#[test]
+fn a_fact_that_is_no_utf8_is_one_before_and_after_it_is_written() {
+    let mut text = b"{\"version\":3,\"term\":{\"cols\":80,\"rows\":24}}\n".to_vec();
+    text.extend(b"[1,\"h\",\"{\\\"k\\\":\\\"masked\\\",\\\"r\xe5\x1f\\\":1}\"]\n");
+    let (header, events) = read(&text);
+    assert!(matches!(&events[..], [Event { data: Data::Fact(_) | Data::Other { .. }, .. }]));
+    let written = write(Encoder::new(), &header, &events);
+    assert_eq!(read(&written).1, events);
+}

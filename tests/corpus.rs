@@ -8,6 +8,9 @@
 //! `../shared/corpus`. Run it with `cargo test --test corpus`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "corpus/age.rs"]
+mod age;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -263,11 +266,11 @@ fn show(path: &Path) {
 fn seeking_is_exact() {
     let corpus = corpus();
     let (mut compared, mut random) = (0, 1_u64);
-    let identity = age::x25519::Identity::generate();
+    let identity = ::age::x25519::Identity::generate();
     let mut recipients = Recipients::new();
     recipients.add(&identity.to_public().to_string()).unwrap();
     let mut identities = Identities::new();
-    let secret = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+    let secret = ::age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
     identities.add_file("key", secret.as_bytes()).unwrap();
     for name in ["casts", "made"] {
         let mut pending = vec![corpus.dir.join(name)];

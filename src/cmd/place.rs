@@ -1,6 +1,7 @@
 //! Where a recording is, and what is known of it without a key.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,10 @@ const RECIPIENT: usize = 64;
 
 /// The identities in these files, or the person's own.
 pub(crate) fn identities(given: &cli::Identity, config: &Config) -> Result<Identities> {
-    let mut identities = Identities::asking(Arc::new(ask::passphrase));
+    // A plugin waits for the person: on standard error even when that is no
+    // terminal, since a log that ends in "touch your token" explains itself.
+    let tell = |what: &str| drop(writeln!(io::stderr().lock(), "hrec: {}", safe_text(what)));
+    let mut identities = Identities::asking(Arc::new(ask::passphrase)).telling(Arc::new(tell));
     for path in config::identity::to_read_with(&given.files, config) {
         let name = safe_text(&path.to_string_lossy()).into_owned();
         let contents = std::fs::read(&path)

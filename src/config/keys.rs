@@ -106,9 +106,11 @@ keys! {
     /// keeps nothing.
     record_input: Input = "record.input", r#""echoed""#;
 
-    /// Who can open recordings: age recipients (age1...) or SSH public keys.
-    /// When this and record.recipients_files are empty, recordings are made
-    /// for the person's own identity.
+    /// Who can open recordings: age recipients (age1..., those of plugins among
+    /// them) or SSH public keys (ssh-ed25519, ssh-rsa), any number of them.
+    /// Post-quantum ones (age1tagpq1..., age1pq1...) cannot stand beside
+    /// others. When this and record.recipients_files are empty, recordings are
+    /// made for the person's own identity. See RECIPIENTS below.
     record_recipients: Vec<String> = "record.recipients", "[]";
 
     /// Files with more recipients, one a line.

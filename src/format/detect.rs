@@ -14,6 +14,8 @@ pub const MAX_LAYERS: usize = 6;
 
 /// The longest beginning that tells one from another: age's armor.
 const LOOK: usize = ARMOR.len();
+/// White space that may stand before armor, as other age readers have it.
+const BLANK_MAX: usize = 1024;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
@@ -37,7 +39,7 @@ pub enum Layer {
 
 impl Layer {
     /// What these first bytes begin, if it is a container. Enough of them are
-    /// 34, or all there are.
+    /// 34, or all there are; more only where armor follows white space.
     #[must_use]
     pub fn of(beginning: &[u8]) -> Option<Self> {
         if beginning.starts_with(GZIP) {
@@ -46,7 +48,7 @@ impl Layer {
             Some(Self::Zstd)
         } else if beginning.starts_with(AGE) {
             Some(Self::Age)
-        } else if beginning.starts_with(ARMOR) {
+        } else if beginning.trim_ascii_start().starts_with(ARMOR) {
             Some(Self::AgeArmor)
         } else {
             None
@@ -125,15 +127,30 @@ fn buffered(reader: impl Read + 'static) -> Stream {
 /// those bytes one at a time, so the buffer's content is not enough to tell.
 fn look(mut stream: Stream) -> io::Result<(Option<Layer>, Stream)> {
     let mut beginning = Vec::with_capacity(LOOK);
-    match stream.by_ref().take(LOOK as u64).read_to_end(&mut beginning) {
-        // A container that is cut short: the asciicast reader will meet it
-        // again, and says so.
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof && !beginning.is_empty() => {}
-        other => {
-            other?;
+    let mut want = LOOK;
+    while want > 0 {
+        let had = beginning.len();
+        match stream.by_ref().take(want as u64).read_to_end(&mut beginning) {
+            // A container that is cut short: the asciicast reader will meet it
+            // again, and says so.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof && !beginning.is_empty() => {}
+            other => {
+                other?;
+            }
         }
+        // Never more than is needed: a recording that comes through a pipe,
+        // as it is made, must not wait for it.
+        let text = beginning.trim_ascii_start();
+        let maybe_armor = ARMOR.starts_with(text) && beginning.len() < BLANK_MAX + LOOK;
+        let more = beginning.len() > had && maybe_armor;
+        want = if more { LOOK - text.len() } else { 0 };
     }
     let layer = Layer::of(&beginning);
+    if layer == Some(Layer::AgeArmor) {
+        // The crate's reader takes armor at the very beginning only.
+        let blank = beginning.len() - beginning.trim_ascii_start().len();
+        beginning.drain(..blank);
+    }
     Ok((layer, Box::new(Cursor::new(beginning).chain(stream))))
 }
 
@@ -203,6 +220,7 @@ mod tests {
             (age(CAST), vec![Age]),
             (age(&zstd(CAST)), vec![Age, Zstd]),
             (armor(&zstd(CAST)), vec![AgeArmor, Age, Zstd]),
+            ([b" \r\n\t".repeat(250), armor(CAST)].concat(), vec![AgeArmor, Age]),
             (zstd(&age(&gzip(CAST))), vec![Zstd, Age, Gzip]),
         ] {
             let mut opened = open(bytes).unwrap();

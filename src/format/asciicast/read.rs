@@ -336,10 +336,15 @@ fn event(raw: Raw) -> Result<Event, Error> {
         },
         b"m" => Data::Marker(text(data)),
         b"x" => Data::Exit(text(data)),
-        _ => match fact(&code, &data) {
-            Some(fact) => Data::Fact(fact),
-            None => Data::Other { code: text(code), data: text(data) },
-        },
+        _ => {
+            // As text first: bytes that are none become U+FFFD in either kind,
+            // and what is written of it is read as the same kind.
+            let data = text(data);
+            match fact(&code, &data) {
+                Some(fact) => Data::Fact(fact),
+                None => Data::Other { code: text(code), data },
+            }
+        }
     };
     Ok(Event { time, data })
 }
@@ -358,11 +363,11 @@ fn size(data: &[u8]) -> Option<TermSize> {
     Some(TermSize::clamped(number(cols)?, number(rows.strip_prefix(b"x")?)?))
 }
 
-fn fact(code: &[u8], data: &[u8]) -> Option<Fact> {
+fn fact(code: &[u8], data: &str) -> Option<Fact> {
     if code != b"h" || data.len() > MAX_FACT {
         return None;
     }
-    let mut fields: Map<String, Value> = serde_json::from_slice(data).ok()?;
+    let mut fields: Map<String, Value> = serde_json::from_str(data).ok()?;
     match fields.shift_remove("k")? {
         Value::String(kind) => Some(Fact { kind, fields }),
         _ => None,

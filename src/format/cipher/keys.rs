@@ -1,200 +1,49 @@
-//! Recipients and identities, in every form that `age` takes them.
+//! Identities, in every form that `age` takes them.
 //!
 //! Takes text and bytes; whoever has the files reads them. Its invariant: no
 //! message holds any of an identity's own text.
 
 use std::fmt;
+use std::io::Read;
 use std::sync::Arc;
 
 use age::secrecy::SecretString;
-use age::{DecryptError, NoCallbacks, plugin, ssh, tag, tagpq, x25519};
-use age_core::format::{FileKey, Stanza};
+use age::{DecryptError, ssh};
+use age_core::format::{FileKey as AgeFileKey, Stanza};
 use data_encoding::BASE64_NOPAD;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use super::{Error, one_line};
+use super::{Error, one_line, plugin, ssh_key};
 
 /// Asks the person for a passphrase; `None` when there is nobody to ask.
 pub type PassphraseCallback = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// Tells the person what a plugin wants them to know: "touch your token".
+pub type MessageCallback = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What scrypt may cost to open an encrypted identity: 2^22, four times age's
 /// default, half a minute at most.
 const SCRYPT_MAX: u8 = 22;
+/// What is read of an encrypted identity file: age's own limit.
+const IDENTITIES_MAX: u64 = 16 << 20;
 
 /// What is wrong with an identity that stays locked.
 pub(super) const LOCKED: &str =
     "the passphrase is wrong, or none was given; it is asked for on the terminal";
 
-#[derive(Clone)]
-enum Kind {
-    X25519(x25519::Recipient),
-    Tag(tag::Recipient),
-    /// Boxed: its key is 1.2 KB, the others' 32 bytes.
-    TagPq(Box<tagpq::Recipient>),
-    Ssh(ssh::Recipient),
-    Plugin(plugin::Recipient),
-}
-
-/// Those who can open a recording.
-#[derive(Clone, Default)]
-pub struct Recipients {
-    list: Vec<(String, Kind)>,
-}
-
-impl fmt::Debug for Recipients {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.names()).finish()
-    }
-}
-
-impl Recipients {
-    /// None yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds one: `age1…` (X25519, tag, plugin), `ssh-ed25519 …` or
-    /// `ssh-rsa …`. One that is there already is not added again.
-    ///
-    /// # Errors
-    /// When it is no recipient, or of an SSH type that age does not take.
-    pub fn add(&mut self, text: &str) -> Result<(), Error> {
-        let text = text.trim();
-        self.add_at(text, || {
-            // An identity given by mistake must not be echoed.
-            let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-            if is_secret(text) { "the recipient".to_owned() } else { format!("recipient {shown}") }
-        })
-    }
-
-    /// Adds all of a recipients file, as age's `-R`: one a line, empty lines
-    /// and `#` comments skipped. `name` is for messages.
-    ///
-    /// # Errors
-    /// At the first line that is no recipient; when there is none at all.
-    pub fn add_file(&mut self, name: &str, contents: &str) -> Result<(), Error> {
-        let mut any = false;
-        for (number, line) in contents.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            self.add_at(line, || format!("{name}, line {}", number + 1))?;
-            any = true;
-        }
-        if any {
-            return Ok(());
-        }
-        Err(Error::Recipient {
-            place: name.to_owned(),
-            why: "holds no recipient; put one on each line".to_owned(),
-        })
-    }
-
-    fn add_at(&mut self, text: &str, place: impl Fn() -> String) -> Result<(), Error> {
-        let kind = parse(text).map_err(|why| Error::Recipient { place: place(), why })?;
-        let name = match &kind {
-            Kind::Ssh(key) => key.to_string(),
-            _ => text.to_owned(),
-        };
-        if !self.list.iter().any(|(known, _)| *known == name) {
-            self.list.push((name, kind));
-        }
-        Ok(())
-    }
-
-    /// The public strings, for the manifest: `age1…`, `ssh-ed25519 AAAA…`
-    /// (without the comment).
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    pub(super) fn wrappers(&self) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
-        let mut wrappers: Vec<Box<dyn age::Recipient>> = Vec::new();
-        let mut plugins = Vec::new();
-        for (_, kind) in &self.list {
-            match kind {
-                Kind::X25519(key) => wrappers.push(Box::new(key.clone())),
-                Kind::Tag(key) => wrappers.push(Box::new(key.clone())),
-                Kind::TagPq(key) => wrappers.push(key.clone()),
-                Kind::Ssh(key) => wrappers.push(Box::new(key.clone())),
-                Kind::Plugin(key) => plugins.push(key.clone()),
-            }
-        }
-        let mut names: Vec<&str> = plugins.iter().map(plugin::Recipient::plugin).collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            let plugin = plugin::RecipientPluginV1::new(name, &plugins, &[], NoCallbacks)
-                .map_err(|error| Error::Encrypt(one_line(&error.to_string())))?;
-            wrappers.push(Box::new(plugin));
-        }
-        if wrappers.is_empty() { Err(Error::NoRecipients) } else { Ok(wrappers) }
-    }
-}
-
-fn is_secret(text: &str) -> bool {
-    text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY")
-}
-
-fn parse(text: &str) -> Result<Kind, String> {
-    if is_secret(text) {
-        return Err("is a private key; give the public one that belongs to it".to_owned());
-    }
-    if let Ok(key) = text.parse() {
-        return Ok(Kind::X25519(key));
-    }
-    if let Ok(key) = text.parse() {
-        return Ok(Kind::Tag(key));
-    }
-    if let Ok(key) = text.parse() {
-        return Ok(Kind::TagPq(Box::new(key)));
-    }
-    match text.parse::<ssh::Recipient>() {
-        Ok(key) => return Ok(Kind::Ssh(key)),
-        Err(ssh::ParseRecipientKeyError::Unsupported(kind)) => {
-            return Err(format!(
-                "SSH keys of type {} cannot encrypt; use ssh-ed25519, ssh-rsa or an age key",
-                kind.escape_debug()
-            ));
-        }
-        Err(ssh::ParseRecipientKeyError::RsaModulusTooLarge) => {
-            return Err("the RSA key is too large; up to 4096 bits are supported".to_owned());
-        }
-        Err(ssh::ParseRecipientKeyError::RsaModulusTooSmall) => {
-            return Err("the RSA key is too small; at least 2048 bits are needed".to_owned());
-        }
-        Err(_) => {}
-    }
-    if let Ok(key) = text.parse() {
-        return Ok(Kind::Plugin(key));
-    }
-    Err("is no recipient; one begins age1…, ssh-ed25519 or ssh-rsa".to_owned())
-}
-
 /// Those that open a recording.
 #[derive(Default)]
 pub struct Identities {
     list: Vec<Box<dyn age::Identity + Send + Sync>>,
-    ask: Option<PassphraseCallback>,
+    /// Tried last: they may want a token, and a person's touch.
+    plugins: Vec<PluginIdentities>,
+    prompt: Prompt,
 }
 
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identities({})", self.list.len())
+        write!(f, "Identities({})", self.len())
     }
 }
 
@@ -208,7 +57,15 @@ impl Identities {
     /// None yet; `ask` is called when an encrypted one is needed.
     #[must_use]
     pub fn asking(ask: PassphraseCallback) -> Self {
-        Self { list: Vec::new(), ask: Some(ask) }
+        Self { prompt: Prompt { ask: Some(ask), tell: None }, ..Self::default() }
+    }
+
+    /// The same ones; `tell` is called with what a plugin says meanwhile. Given
+    /// before the identities are.
+    #[must_use]
+    pub fn telling(mut self, tell: MessageCallback) -> Self {
+        self.prompt.tell = Some(tell);
+        self
     }
 
     /// Adds the identities of a file: an age identity file (plain, or
@@ -219,30 +76,19 @@ impl Identities {
     /// When the contents are none of those; when a plugin is not installed.
     pub fn add_file(&mut self, name: &str, contents: &[u8]) -> Result<(), Error> {
         let failed = |why: String| Error::Identity { place: name.to_owned(), why };
-        let prompt = Prompt(self.ask.clone());
         if contents.starts_with(b"age-encryption.org/")
             || contents.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
         {
-            let reader = age::armor::ArmoredReader::new(std::io::Cursor::new(contents));
-            let decryptor = age::Decryptor::new(reader)
-                .map_err(|_| failed("is a damaged age file".to_owned()))?;
-            let encrypted =
-                age::encrypted::EncryptedIdentity::new(decryptor, prompt, Some(SCRYPT_MAX))
-                    .ok_or_else(|| {
-                        failed("is encrypted, but not with a passphrase; decrypt it first".into())
-                    })?;
-            let file = encrypted.decrypt(Some(name)).map_err(|error| match error {
-                DecryptError::KeyDecryptionFailed => failed(format!("cannot be opened: {LOCKED}")),
-                error => failed(format!("cannot be opened: {}", one_line(&error.to_string()))),
-            })?;
-            let identities =
-                file.into_identities().map_err(|error| failed(one_line(&error.to_string())))?;
-            self.list.extend(identities);
-            return Ok(());
+            let text = self.decrypt_file(name, contents).map_err(failed)?;
+            return self.add_lines(name, &text);
         }
         if contents.trim_ascii_start().starts_with(b"-----BEGIN ") {
-            let key = ssh::Identity::from_buffer(contents, Some(name.to_owned()))
-                .map_err(|_| failed("is no SSH private key that age can use".to_owned()))?;
+            let none = || failed("is no SSH private key that age can use".to_owned());
+            if !ssh_key::private_is_sound(contents) {
+                return Err(none());
+            }
+            let key =
+                ssh::Identity::from_buffer(contents, Some(name.to_owned())).map_err(|_| none())?;
             if let ssh::Identity::Unsupported(_) = key {
                 return Err(failed(
                     "is an SSH key of a type that cannot decrypt; use ssh-ed25519 or ssh-rsa, \
@@ -250,44 +96,163 @@ impl Identities {
                         .to_owned(),
                 ));
             }
+            let prompt = self.prompt.clone();
             self.list.push(Box::new(SshIdentity { key, prompt }));
             return Ok(());
         }
-        let file = age::IdentityFile::from_buffer(contents).map_err(|error| {
+        self.add_lines(name, contents)
+    }
+
+    /// Opens an identity file that is under a passphrase.
+    fn decrypt_file(&self, name: &str, contents: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
+        let reader = age::armor::ArmoredReader::new(std::io::Cursor::new(contents));
+        let decryptor =
+            age::Decryptor::new(reader).map_err(|_| "is a damaged age file".to_owned())?;
+        if !decryptor.is_scrypt() {
+            return Err("is encrypted, but not with a passphrase; decrypt it first".to_owned());
+        }
+        let shown: String = name.chars().flat_map(char::escape_debug).collect();
+        let passphrase = self
+            .prompt
+            .ask(&format!("Type passphrase for encrypted identity '{shown}'"))
+            .ok_or_else(|| format!("cannot be opened: {LOCKED}"))?;
+        let mut key = age::scrypt::Identity::new(SecretString::from(passphrase));
+        key.set_max_work_factor(SCRYPT_MAX);
+        let cannot = |error: String| format!("cannot be opened: {}", one_line(&error));
+        let mut text = Zeroizing::new(Vec::new());
+        decryptor
+            .decrypt(std::iter::once(&key as &dyn age::Identity))
+            .map_err(|error| match error {
+                DecryptError::DecryptionFailed => format!("cannot be opened: {LOCKED}"),
+                error => cannot(error.to_string()),
+            })?
+            .take(IDENTITIES_MAX)
+            .read_to_end(&mut text)
+            .map_err(|error| cannot(error.to_string()))?;
+        Ok(text)
+    }
+
+    /// Adds the identities of an age identity file in the clear.
+    fn add_lines(&mut self, name: &str, contents: &[u8]) -> Result<(), Error> {
+        let failed = |why: String| Error::Identity { place: name.to_owned(), why };
+        let (mut plugins, mut others) = (Vec::new(), Zeroizing::new(Vec::new()));
+        for line in contents.split_inclusive(|b| *b == b'\n') {
+            match std::str::from_utf8(line).ok().and_then(|text| text.trim().parse().ok()) {
+                Some(key) => {
+                    plugins.push(key);
+                    // The lines keep their numbers.
+                    others.push(b'\n');
+                }
+                None => others.extend_from_slice(line),
+            }
+        }
+        let file = age::IdentityFile::from_buffer(others.as_slice()).map_err(|error| {
             // The crate names the line's number, never its text.
             let why = one_line(&error.to_string());
             let line = why.rsplit("line ").next().unwrap_or_default();
-            failed(match line.parse::<u32>() {
+            failed(match line.parse::<usize>() {
+                Ok(line) if is_post_quantum(contents, line) => format!(
+                    "line {line} is a post-quantum key (AGE-SECRET-KEY-PQ-1), which needs the \
+                     plugin age-plugin-pq; make it a plugin's with: age-plugin-pq -identity"
+                ),
                 Ok(line) => format!("line {line} is no identity; one begins AGE-SECRET-KEY-1"),
                 Err(_) => "is no identity file".to_owned(),
             })
         })?;
-        let identities = file
-            .with_callbacks(prompt)
-            .into_identities()
-            .map_err(|error| failed(one_line(&error.to_string())))?;
-        if identities.is_empty() {
+        let identities =
+            file.into_identities().map_err(|error| failed(one_line(&error.to_string())))?;
+        if identities.is_empty() && plugins.is_empty() {
             return Err(failed("holds no identity; make one with `hrec keygen`".to_owned()));
         }
         self.list.extend(identities);
+        for key in plugins {
+            self.add_plugin(&key).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn add_plugin(&mut self, key: &age::plugin::Identity) -> Result<(), String> {
+        if let Some(known) = self.plugins.iter_mut().find(|known| known.plugin == key.plugin()) {
+            known.identities.push(key.to_string());
+            return Ok(());
+        }
+        // Told now, by the name of the file, rather than when it is tried.
+        plugin::find(key.plugin())?;
+        self.plugins.push(PluginIdentities {
+            plugin: key.plugin().to_owned(),
+            identities: vec![key.to_string()],
+            prompt: self.prompt.clone(),
+        });
         Ok(())
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() + self.plugins.iter().map(|plugin| plugin.identities.len()).sum::<usize>()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len() == 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.list.iter().map(|one| &**one as &dyn age::Identity)
+    /// The file key, by the first identity that fits. What failed is told only
+    /// when no other identity opens it: one that stays locked, or a plugin
+    /// without its token, does not keep the next from trying.
+    pub(super) fn unwrap_stanzas(
+        &self,
+        stanzas: &[Stanza],
+    ) -> Option<Result<AgeFileKey, DecryptError>> {
+        let mut failure = None;
+        for one in &self.list {
+            match one.unwrap_stanzas(stanzas) {
+                Some(Ok(key)) => return Some(Ok(key)),
+                Some(Err(error)) => failure = failure.or(Some(error)),
+                None => {}
+            }
+        }
+        for plugin in &self.plugins {
+            match plugin::unwrap(&plugin.plugin, &plugin.identities, stanzas, &plugin.prompt) {
+                Ok(Some(key)) => return Some(Ok(key)),
+                Ok(None) => {}
+                Err(why) => {
+                    failure = failure.or(Some(DecryptError::Io(std::io::Error::other(why))));
+                }
+            }
+        }
+        failure.map(Err).or_else(|| self.unwrap_passphrase(stanzas))
     }
+
+    /// A file that somebody encrypted with a passphrase; none of ours is.
+    fn unwrap_passphrase(&self, stanzas: &[Stanza]) -> Option<Result<AgeFileKey, DecryptError>> {
+        let stanza = stanzas.iter().find(|stanza| stanza.tag == "scrypt")?;
+        let passphrase = self.prompt.ask("Type the passphrase of the recording")?;
+        let mut key = age::scrypt::Identity::new(SecretString::from(passphrase));
+        key.set_max_work_factor(SCRYPT_MAX);
+        let result = age::Identity::unwrap_stanza(&key, stanza)?;
+        Some(result.map_err(|error| match error {
+            DecryptError::DecryptionFailed => DecryptError::Io(std::io::Error::other(
+                "that passphrase is not the recording's; try again",
+            )),
+            other => other,
+        }))
+    }
+}
+
+/// Whether this line, from 1, is a hybrid identity of age 1.3, which the age
+/// crate has not.
+fn is_post_quantum(contents: &[u8], line: usize) -> bool {
+    let line = contents.split(|b| *b == b'\n').nth(line.saturating_sub(1));
+    line.is_some_and(|line| line.trim_ascii_start().starts_with(b"AGE-SECRET-KEY-PQ-1"))
+}
+
+/// What one plugin unwraps with.
+struct PluginIdentities {
+    plugin: String,
+    identities: Vec<String>,
+    prompt: Prompt,
 }
 
 /// An SSH key that asks for its passphrase only when a stanza is its own.
@@ -312,7 +277,7 @@ impl SshIdentity {
 }
 
 impl age::Identity for SshIdentity {
-    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<AgeFileKey, DecryptError>> {
         // The crate's wrapper asks before it looks whose the stanza is.
         if !self.owns(stanza) {
             return None;
@@ -323,8 +288,24 @@ impl age::Identity for SshIdentity {
     }
 }
 
-#[derive(Clone)]
-struct Prompt(Option<PassphraseCallback>);
+/// How the person is asked and told, where there is one.
+#[derive(Clone, Default)]
+pub(super) struct Prompt {
+    ask: Option<PassphraseCallback>,
+    tell: Option<MessageCallback>,
+}
+
+impl Prompt {
+    pub(super) fn ask(&self, what: &str) -> Option<String> {
+        self.ask.as_ref().and_then(|ask| ask(what))
+    }
+
+    pub(super) fn tell(&self, what: &str) {
+        if let Some(tell) = &self.tell {
+            tell(what);
+        }
+    }
+}
 
 impl age::Callbacks for Prompt {
     fn display_message(&self, _: &str) {}
@@ -338,16 +319,17 @@ impl age::Callbacks for Prompt {
     }
 
     fn request_passphrase(&self, description: &str) -> Option<SecretString> {
-        let ask = self.0.as_ref()?;
         // The crate puts a name between invisible marks of direction.
-        ask(&description.replace(['\u{2068}', '\u{2069}'], "")).map(SecretString::from)
+        self.ask(&description.replace(['\u{2068}', '\u{2069}'], "")).map(SecretString::from)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::cipher::Recipients;
     use age::secrecy::ExposeSecret;
+    use age::x25519;
     use std::sync::Mutex;
 
     fn pair() -> (String, String) {

@@ -101,8 +101,10 @@ pub struct ChunkReader<R> {
     input: R,
     aead: ChaCha20Poly1305,
     counter: u64,
-    /// The chunk now being given, and how much of it has been.
+    /// The chunk now being given, where in the payload it begins, and how much
+    /// of it has been given: more than all, after a seek beyond the end.
     chunk: Vec<u8>,
+    base: u64,
     given: usize,
     /// Sealed bytes of the following chunk that are read already.
     ahead: Vec<u8>,
@@ -116,6 +118,9 @@ enum End {
     NotYet,
     Whole,
     Torn,
+    /// The last chunk was given, and bytes follow it that are none of the
+    /// payload's.
+    Overfull,
 }
 
 impl<R> std::fmt::Debug for ChunkReader<R> {
@@ -131,6 +136,7 @@ impl<R: Read> ChunkReader<R> {
             aead: ChaCha20Poly1305::new(key.into()),
             counter: 0,
             chunk: Vec::new(),
+            base: 0,
             given: 0,
             ahead: Vec::new(),
             consumed: 0,
@@ -146,10 +152,19 @@ impl<R: Read> ChunkReader<R> {
     }
 
     fn next_chunk(&mut self) -> io::Result<()> {
+        self.base += self.chunk.len() as u64;
         self.given = 0;
         self.chunk.clear();
-        if self.end != End::NotYet {
-            return Ok(());
+        match self.end {
+            End::NotYet => {}
+            End::Whole | End::Torn => return Ok(()),
+            End::Overfull => {
+                self.end = End::Torn;
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "bytes follow the payload's end: they were added",
+                ));
+            }
         }
         // One byte more than a chunk tells whether this is the last.
         let want = SEALED_CHUNK + 1 - self.ahead.len();
@@ -162,6 +177,10 @@ impl<R: Read> ChunkReader<R> {
         if self.chunk.len() > SEALED_CHUNK {
             self.ahead.extend(self.chunk.pop());
             if self.open(false) {
+                return Ok(());
+            }
+            if self.open(true) {
+                self.end = End::Overfull;
                 return Ok(());
             }
             self.chunk.clear();
@@ -227,13 +246,7 @@ impl<R: Read + Seek> Seek for ChunkReader<R> {
         let start = self.input.stream_position()?.saturating_sub(self.consumed);
         let target = match to {
             SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => {
-                // The chunk being given is the one before the counter's.
-                let behind = (self.chunk.len() - self.given) as u64;
-                let text = self.counter.saturating_sub(u64::from(!self.chunk.is_empty())) * chunk
-                    + self.chunk.len() as u64;
-                (text - behind).checked_add_signed(by)
-            }
+            SeekFrom::Current(by) => (self.base + self.given as u64).checked_add_signed(by),
             SeekFrom::End(by) => {
                 let end = self.input.seek(SeekFrom::End(0))?;
                 let length = end.saturating_sub(start);
@@ -250,8 +263,9 @@ impl<R: Read + Seek> Seek for ChunkReader<R> {
         self.chunk.clear();
         self.ahead.clear();
         self.end = End::NotYet;
+        self.base = target - target % chunk;
         self.next_chunk()?;
-        self.given = usize::try_from(target % chunk).unwrap_or(usize::MAX).min(self.chunk.len());
+        self.given = usize::try_from(target % chunk).unwrap_or(usize::MAX);
         Ok(target)
     }
 }
@@ -320,6 +334,19 @@ mod tests {
     }
 
     #[test]
+    fn bytes_after_the_last_chunk_are_an_error_after_it() {
+        let mut bytes = sealed(&text(2 * CHUNK));
+        bytes.push(0);
+        let mut reader = ChunkReader::new(&[7; 32], bytes.as_slice());
+        let mut out = Vec::new();
+        let error = reader.read_to_end(&mut out).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(out, text(2 * CHUNK));
+        assert!(reader.torn());
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
     fn seeks_anywhere() {
         let plain = text(3 * CHUNK + 5);
         let mut file = b"head".to_vec();
@@ -338,7 +365,18 @@ mod tests {
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
         assert_eq!(rest, plain[plain.len() - 1..]);
+        assert_eq!(reader.stream_position().unwrap(), plain.len() as u64);
         reader.seek(SeekFrom::Start(u64::MAX / 2)).unwrap();
         assert_eq!(reader.read(&mut byte).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_position_at_the_end_is_the_length_however_short_the_last_chunk() {
+        for length in [0, 1, CHUNK, CHUNK + 1] {
+            let mut reader = ChunkReader::new(&[7; 32], io::Cursor::new(sealed(&text(length))));
+            io::copy(&mut reader, &mut io::sink()).unwrap();
+            assert_eq!(reader.stream_position().unwrap(), length as u64);
+            assert_eq!(reader.seek(SeekFrom::Current(-1)).is_ok(), length > 0);
+        }
     }
 }
