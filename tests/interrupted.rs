@@ -174,6 +174,18 @@ fn a_wrong_key_says_whose_is_needed() {
     assert!(info["not_opened"].as_str().unwrap().contains("it is for: age1whoever;"), "{info}");
 }
 
+/// Within a session `-1` is the recording before it, in the list too.
+#[test]
+fn the_session_that_asks_has_no_number() {
+    let sandbox = Sandbox::new();
+    assert!(sandbox.hrec(&["rec", "--", "true"]).status.success());
+    let list = sandbox.hrec(&["rec", "--", support::sandbox::HREC, "ls"]);
+    let rows = String::from_utf8_lossy(&list.stdout).into_owned();
+    let firsts: Vec<_> = rows.lines().map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(firsts.len(), 3, "{rows}");
+    assert!(!firsts[1].unwrap().starts_with('-') && firsts[2] == Some("-1"), "{rows}");
+}
+
 #[test]
 fn names_that_match_nothing_or_too_much_say_so() {
     let sandbox = Sandbox::new();

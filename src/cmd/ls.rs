@@ -39,8 +39,9 @@ pub fn run(args: &cli::Ls, config: &Config) -> Result<ExitCode> {
 
 /// A recording of the store.
 struct Row {
-    /// 1 for the latest.
-    number: usize,
+    /// 1 for the latest. The session that asks has none, as for every verb:
+    /// `-1` is the recording before it.
+    number: Option<usize>,
     id: String,
     place: Place,
     manifest: Option<Manifest>,
@@ -48,14 +49,22 @@ struct Row {
 }
 
 fn list(store: &Local, filter: &[String]) -> Result<Vec<Row>> {
-    let entries = store.list()?.into_iter().enumerate();
-    let wanted = entries.filter(|(_, entry)| filter.iter().all(|text| entry.id.contains(text)));
+    let own = std::env::var(crate::identity::Who::PARENT).ok();
+    let mut count = 0;
+    let numbered = store.list()?.into_iter().map(|entry| {
+        let number = (own.as_ref() != Some(&entry.id)).then(|| {
+            count += 1;
+            count
+        });
+        (number, entry)
+    });
+    let wanted = numbered.filter(|(_, entry)| filter.iter().all(|text| entry.id.contains(text)));
     Ok(wanted
-        .map(|(index, entry)| {
+        .map(|(number, entry)| {
             let place = Place::stored(&entry);
             let manifest = place.manifest();
             let state = place.state(manifest.as_ref());
-            Row { number: index + 1, id: entry.id, place, manifest, state }
+            Row { number, id: entry.id, place, manifest, state }
         })
         .collect())
 }
@@ -86,7 +95,7 @@ impl Row {
         let random = self.id.rsplit('-').next().unwrap_or_default();
         let user = manifest.and_then(|manifest| manifest.who("user")?.as_str());
         [
-            format!("-{}", self.number),
+            self.number.map(|number| format!("-{number}")).unwrap_or_default(),
             safe_text(random).into_owned(),
             start.map_or_else(dash, |at| {
                 at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -239,7 +248,7 @@ mod tests {
     fn filters_and_keeps_the_numbers_that_other_verbs_use() {
         let (_dir, local) = store();
         let rows = list(&local, &["1121".to_owned(), "eve".to_owned()]).unwrap();
-        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [3]);
+        assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [Some(3)]);
         let json = rows[0].json();
         assert_eq!(json["state"], "finished");
         assert!(json["path"].as_str().unwrap().ends_with(".cast.zst.age"));
