@@ -3,7 +3,11 @@
 //! Refuses to know where recordings come from. The invariant: a replay works
 //! on a [`Viewer`], so that it runs the same on a real terminal and in a test.
 
+pub mod colour;
+pub mod notes;
+pub mod picture;
 pub mod plain;
+pub mod prompt;
 mod terminal;
 
 use std::io;

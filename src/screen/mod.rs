@@ -13,7 +13,7 @@ mod text;
 
 pub use keyframe::{Keyframe, Malformed, Outside, Position};
 pub use model::Model;
-pub use paint::{Painter, push_final};
+pub use paint::{Painter, push_final, push_sgr};
 pub use safe::safe_text;
 pub use skip::Keyframer;
-pub use text::Text;
+pub use text::{Text, cell_char};

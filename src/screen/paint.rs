@@ -172,7 +172,8 @@ fn push_csi(numbers: &[usize], end: char, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("\x1b[{}{end}", numbers.join(";")).as_bytes());
 }
 
-fn push_sgr(pen: &Pen, out: &mut Vec<u8>) {
+/// Appends the SGR sequence that makes this the pen, whatever it was.
+pub fn push_sgr(pen: &Pen, out: &mut Vec<u8>) {
     let mut codes = vec![0];
     let attributes = [
         (pen.is_bold(), 1),

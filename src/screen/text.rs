@@ -50,7 +50,8 @@ fn printable(line: String) -> String {
 
 /// A cell's character as it may be written: one that takes its cell, and acts
 /// on nothing.
-pub(super) fn cell_char(ch: char) -> char {
+#[must_use]
+pub fn cell_char(ch: char) -> char {
     if is_unsafe(ch) { '\u{fffd}' } else { ch }
 }
 
