@@ -130,7 +130,7 @@ fn every_way_out_gives_the_terminal_back() {
     let dir = tempfile::tempdir().unwrap();
     let path = recording(dir.path(), "[0,\"o\",\"first\"]\n[3600,\"o\",\"last\"]\n");
     let play = || {
-        let outer = Outer::run(&["play", "--idle-limit", "0", path.to_str().unwrap()]);
+        let outer = Outer::run(&["play", "--plain", "--idle-limit", "0", path.to_str().unwrap()]);
         outer.wait_for("first");
         assert!(outer.is_raw());
         outer
@@ -157,7 +157,7 @@ fn every_way_out_gives_the_terminal_back() {
 fn a_window_that_changes_is_painted_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = recording(dir.path(), "[0,\"o\",\"some words\"]\n[3600,\"o\",\"last\"]\n");
-    let mut outer = Outer::run(&["play", "--idle-limit", "0", path.to_str().unwrap()]);
+    let mut outer = Outer::run(&["play", "--plain", "--idle-limit", "0", path.to_str().unwrap()]);
     outer.wait_for("some words");
     let size = PtySize { rows: 3, cols: 4, pixel_width: 0, pixel_height: 0 };
     outer.master.resize(size).unwrap();

@@ -153,6 +153,14 @@ pub struct Play {
     #[arg(value_name = "REC", default_value = "-1", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
     pub rec: OsString,
 
+    /// Begin at T: 90 (seconds), 1:23:45, 12m30s, 50%, or 14:03 (by the local clock)
+    #[arg(long, value_name = "T")]
+    pub at: Option<String>,
+
+    /// Join a recording that is still being made at its end, and follow it
+    #[arg(long, conflicts_with_all = ["at", "plain"])]
+    pub follow: bool,
+
     /// Play this many times as fast
     ///
     /// 0.01 to 1000.

@@ -12,7 +12,8 @@ use super::source::Source;
 use crate::cli;
 use crate::config::Config;
 use crate::event::Header;
-use crate::recording::Recording;
+use crate::format::asciicast::Version;
+use crate::recording;
 use crate::screen::safe_text;
 use crate::seal::manifest::{Exit, Manifest, State};
 
@@ -30,7 +31,12 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
         Err(error) if manifest.is_none() => return Err(error),
         opened => opened,
     };
-    let facts = Facts { place: &place, manifest: manifest.as_ref(), opened: opened.as_deref() };
+    let opened = opened.as_deref().map(|recording| Content {
+        header: recording.header(),
+        version: recording.version(),
+        state: recording.state(),
+    });
+    let facts = Facts { place: &place, manifest: manifest.as_ref(), opened };
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &facts.json())?;
@@ -45,20 +51,28 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Facts<'a> {
-    place: &'a Place,
-    manifest: Option<&'a Manifest>,
-    opened: Result<&'a Recording, &'a anyhow::Error>,
+/// What is known of a recording.
+pub(super) struct Facts<'a> {
+    pub(super) place: &'a Place,
+    pub(super) manifest: Option<&'a Manifest>,
+    pub(super) opened: Result<Content<'a>, &'a anyhow::Error>,
+}
+
+/// What an opened recording says of itself.
+pub(super) struct Content<'a> {
+    pub(super) header: &'a Header,
+    pub(super) version: Version,
+    pub(super) state: recording::State,
 }
 
 impl Facts<'_> {
     fn state(&self) -> &'static str {
         match (self.opened.as_ref(), self.place.state(self.manifest)) {
-            (Ok(recording), _) if recording.state() == crate::recording::State::Foreign => {
-                recording.state().as_str()
+            (Ok(content), _) if content.state == recording::State::Foreign => {
+                content.state.as_str()
             }
             (_, Some(state)) => state.name(),
-            (Ok(recording), None) => recording.state().as_str(),
+            (Ok(content), None) => content.state.as_str(),
             (Err(_), None) => "missing",
         }
     }
@@ -70,9 +84,9 @@ impl Facts<'_> {
         json.insert("size".into(), json!(self.place.size()));
         json.insert("manifest".into(), json!(self.manifest));
         match &self.opened {
-            Ok(recording) => {
-                json.insert("asciicast".into(), json!(recording.version().number()));
-                json.insert("header".into(), header_json(recording.header()));
+            Ok(content) => {
+                json.insert("asciicast".into(), json!(content.version.number()));
+                json.insert("header".into(), header_json(content.header));
             }
             Err(error) => {
                 json.insert("not_opened".into(), json!(crate::cmd::told(error)));
@@ -81,7 +95,8 @@ impl Facts<'_> {
         Value::Object(json)
     }
 
-    fn lines(&self) -> Vec<(&'static str, String)> {
+    /// By name.
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("path", self.place.path.to_string_lossy().into_owned())];
         let mut add = |name, value: Option<String>| {
             lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
@@ -116,9 +131,9 @@ impl Facts<'_> {
             }
         }
         match &self.opened {
-            Ok(recording) => {
-                let header = recording.header();
-                add("format", Some(recording.version().to_string()));
+            Ok(content) => {
+                let header = content.header;
+                add("format", Some(content.version.to_string()));
                 add("terminal", Some(header.size.to_string()));
                 add("term", header.term_type.clone());
                 add("title", header.title.clone());

@@ -3,18 +3,34 @@
 //! Refuses to know where recordings come from. The invariant: a replay works
 //! on a [`Viewer`], so that it runs the same on a real terminal and in a test.
 
+pub mod clock;
 pub mod colour;
+mod console;
+mod driver;
+pub mod input;
+pub mod keymap;
+mod line;
+mod model;
 pub mod notes;
+mod paint;
 pub mod picture;
 pub mod plain;
+mod playhead;
 pub mod prompt;
 mod terminal;
+mod update;
+pub mod view;
 
 use std::io;
 
 use crate::event::{Micros, TermSize};
 
+pub use driver::Driver;
+pub use model::{Model, Setup};
+pub use paint::Canvas;
+pub use playhead::{Playhead, Skipped, Turn};
 pub use terminal::Terminal;
+pub use update::{Effects, Quit};
 
 /// What a replay is shown on, and the clock it is shown by.
 pub trait Viewer {

@@ -158,6 +158,24 @@ impl Timeline {
         self.go(|spot| spot.event <= count, |here, _| here.event >= count)
     }
 
+    /// Goes towards `time`, through no more than about `most` bytes of the
+    /// recording's text; whether it is there. Until it is, the screen is the
+    /// one it set out from, and [`Timeline::position`] says how far it came.
+    /// Whatever else is asked of it in between, it does.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn approach(&mut self, time: Micros, most: u64) -> Result<bool> {
+        self.go_some(|spot| spot.time <= time, |_, next| next.time > time, most)
+    }
+
+    /// The time of the last event, where it is known without reading.
+    #[must_use]
+    pub fn known_duration(&self) -> Option<Micros> {
+        let end = self.source.end().map(|end| end.time);
+        end.or_else(|| self.ended.then_some(self.end.time))
+    }
+
     /// The event that happens next, if there is one yet.
     ///
     /// # Errors
@@ -172,6 +190,9 @@ impl Timeline {
     /// # Errors
     /// When the recording cannot be read, or was changed.
     pub fn step(&mut self) -> Result<Option<Event>> {
+        if self.passing.is_some() {
+            self.seek_event(self.here.event)?;
+        }
         self.fetch()?;
         let event = self.happen();
         self.checkpoint();
@@ -245,12 +266,30 @@ impl Timeline {
         before: impl Fn(&Spot) -> bool,
         there: impl Fn(&Spot, &Event) -> bool,
     ) -> Result<&Model> {
+        self.go_some(before, there, u64::MAX)?;
+        Ok(&self.model)
+    }
+
+    /// The same, but no farther than about `most` bytes of the text; whether
+    /// that was all of the way.
+    fn go_some(
+        &mut self,
+        before: impl Fn(&Spot) -> bool,
+        there: impl Fn(&Spot, &Event) -> bool,
+        most: u64,
+    ) -> Result<bool> {
         let ahead = before(&self.here);
-        if ahead && self.advance(&there, self.here.place.text() + SHORT)? {
-            return Ok(&self.model);
+        if ahead && self.passing.is_none() {
+            let near = self.here.place.text().saturating_add(SHORT);
+            if self.advance(&there, near)? {
+                return Ok(true);
+            }
         }
         self.jump(&before, ahead)?;
-        let arrived = self.advance(&there, u64::MAX);
+        let arrived = self.advance(&there, self.here.place.text().saturating_add(most));
+        if let Ok(false) = arrived {
+            return Ok(false);
+        }
         if !self.settle() {
             // avt's dump of this one state is not the state. So all of it is
             // drawn, from a state that is.
@@ -260,11 +299,12 @@ impl Timeline {
             self.settle();
             self.advance(&there, u64::MAX)?;
         }
-        arrived.map(|_| &self.model)
+        arrived
     }
 
     /// Begins to pass, at the last place before where the state is known; or,
-    /// if `ahead`, where the timeline stands, if that is later.
+    /// if `ahead`, where the timeline stands, if that is later. Where it is
+    /// passing already it goes on.
     fn jump(&mut self, before: impl Fn(&Spot) -> bool, ahead: bool) -> Result<()> {
         let mut least = ahead.then_some(self.here.event);
         let checkpoint = self.checkpoints.last(&before);
@@ -272,6 +312,8 @@ impl Timeline {
         least = checkpoint.as_ref().map(|(spot, _)| spot.event).or(least);
         if let Some((spot, keyframe)) = self.stored(&before, least)?.or(checkpoint) {
             self.stand(spot, Keyframer::resume(&keyframe));
+        } else if ahead && self.passing.is_some() {
+            // Its state is known already.
         } else if ahead {
             let keyframe = self.model.keyframe(self.position());
             self.passing = keyframe.map(|keyframe| Box::new(Keyframer::resume(&keyframe)));

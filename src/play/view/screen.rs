@@ -1,0 +1,184 @@
+//! The recorded screen, or as much of it as there is room for.
+//!
+//! Refuses to know time. The invariant: a recorded cell is drawn at its place
+//! or not at all; what is missing is told by a border.
+
+use avt::{Cell, Color as Recorded, Pen};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use unicode_width::UnicodeWidthChar;
+
+use super::super::model::Model;
+use crate::screen::safe_text;
+
+/// What the border around a smaller recording looks like.
+const FRAME: Style = Style::new().fg(Color::DarkGray);
+/// Where a larger one goes on.
+const CLIPPED: Style = Style::new().fg(Color::Black).bg(Color::Yellow);
+
+/// Where the recorded screen is drawn, and which part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Place {
+    /// In the window.
+    pub(in super::super) area: Rect,
+    /// The recorded column and row at its top left.
+    pub(in super::super) left: u16,
+    pub(in super::super) top: u16,
+}
+
+/// Where the screen goes in `room`.
+pub(in super::super) fn place(model: &Model, room: Rect) -> Place {
+    let size = model.playhead.screen().size();
+    let cursor = model.playhead.screen().terminal().cursor();
+    let cursor = (clamp(cursor.col), clamp(cursor.row));
+    let (fixed_left, fixed_top) = model.pan.fixed.unzip();
+    let (left, x, width) = span(size.cols(), room.width, cursor.0, fixed_left);
+    let (top, y, height) = span(size.rows(), room.height, cursor.1, fixed_top);
+    Place { area: Rect::new(room.x + x, room.y + y, width, height), left, top }
+}
+
+fn clamp(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
+}
+
+/// Of `total` cells in `room`: the first that is shown, how far in, and how
+/// many are. Each side that is cut off costs a cell for its border.
+fn span(total: u16, room: u16, cursor: u16, fixed: Option<u16>) -> (u16, u16, u16) {
+    if total <= room {
+        return (0, 0, total);
+    }
+    if room < 3 {
+        return (cursor.min(total - room), 0, room);
+    }
+    // With both borders, so that what is shown does not jump.
+    let inner = room - 2;
+    let first = fixed.unwrap_or_else(|| {
+        // The start, as long as the cursor is in it.
+        if cursor < room - 1 { 0 } else { (cursor + 1).saturating_sub(inner) }
+    });
+    let first = first.min(total - inner - 1);
+    if first == 0 {
+        return (0, 0, room - 1);
+    }
+    if first + inner + 1 >= total {
+        return (total - inner - 1, 1, inner + 1);
+    }
+    (first, 1, inner)
+}
+
+/// Draws the screen and its border; gives where the cursor is, if it shows.
+pub(super) fn draw(model: &Model, room: Rect, picture: &mut Buffer) -> Option<Position> {
+    let place = place(model, room);
+    let terminal = model.playhead.screen().terminal();
+    let lines = terminal.screen().visible_lines().skip(place.top.into());
+    for (y, line) in place.area.rows().map(|row| row.y).zip(lines) {
+        let cells = line.cells().get(usize::from(place.left)..).unwrap_or_default();
+        draw_row(cells, place.area.x, y, place.area.right(), picture);
+    }
+    border(model, room, place, picture);
+    let cursor = terminal.cursor();
+    let size = model.playhead.screen().size();
+    // Past the last column it waits to wrap.
+    let col = clamp(cursor.col).min(size.cols() - 1).checked_sub(place.left)?;
+    let row = clamp(cursor.row).checked_sub(place.top)?;
+    let inside = cursor.visible && col < place.area.width && row < place.area.height;
+    inside.then(|| Position::new(place.area.x + col, place.area.y + row))
+}
+
+/// Draws recorded cells from column `x` on, and before column `end`.
+pub(super) fn draw_row(cells: &[Cell], x: u16, y: u16, end: u16, picture: &mut Buffer) {
+    for (x, cell) in (x..end).zip(cells) {
+        let Some(drawn) = picture.cell_mut((x, y)) else { return };
+        drawn.set_style(style(cell.pen()));
+        let ch = cell.char();
+        let unsafe_char =
+            !matches!(safe_text(ch.encode_utf8(&mut [0; 4])), std::borrow::Cow::Borrowed(_));
+        match (cell.width(), ch.width()) {
+            _ if unsafe_char => drawn.set_symbol("\u{fffd}"),
+            // Half of a wide character whose other half is cut off.
+            (2, _) if x + 1 >= end => drawn.set_symbol(" "),
+            (0, _) => drawn.set_symbol(""),
+            // It joins the character before it; its own cell is blank.
+            (_, Some(0)) => {
+                drawn.set_symbol(" ");
+                if let Some(before) = x.checked_sub(1).and_then(|x| picture.cell_mut((x, y)))
+                    && !before.symbol().is_empty()
+                    && before.symbol().len() < 32
+                {
+                    let joined = format!("{}{ch}", before.symbol());
+                    before.set_symbol(&joined);
+                }
+                continue;
+            }
+            _ => drawn.set_char(ch),
+        };
+    }
+    // The first cell may be the second half of one that is cut off.
+    if let Some(first) = picture.cell_mut((x, y)).filter(|cell| cell.symbol().is_empty()) {
+        first.set_symbol(" ");
+    }
+}
+
+/// A recorded pen, as it is drawn.
+fn style(pen: &Pen) -> Style {
+    let mut style = Style::new();
+    style.fg = pen.foreground().map(colour);
+    style.bg = pen.background().map(colour);
+    let attributes = [
+        (pen.is_bold(), Modifier::BOLD),
+        (pen.is_faint(), Modifier::DIM),
+        (pen.is_italic(), Modifier::ITALIC),
+        (pen.is_underline(), Modifier::UNDERLINED),
+        (pen.is_blink(), Modifier::SLOW_BLINK),
+        (pen.is_inverse(), Modifier::REVERSED),
+        (pen.is_strikethrough(), Modifier::CROSSED_OUT),
+    ];
+    for (set, modifier) in attributes {
+        style = if set { style.add_modifier(modifier) } else { style };
+    }
+    style
+}
+
+fn colour(colour: Recorded) -> Color {
+    match colour {
+        Recorded::Indexed(n) => Color::Indexed(n),
+        Recorded::RGB(c) => Color::Rgb(c.r, c.g, c.b),
+    }
+}
+
+/// A thin line where the recording ends and the window does not; a bright one
+/// where the recording goes on and the window does not.
+fn border(model: &Model, room: Rect, place: Place, picture: &mut Buffer) {
+    let size = model.playhead.screen().size();
+    let area = place.area;
+    let mut put = |x: u16, y: u16, symbol: &str, style: Style| {
+        if room.contains(Position::new(x, y))
+            && let Some(cell) = picture.cell_mut((x, y))
+        {
+            cell.reset();
+            cell.set_symbol(symbol).set_style(style);
+        }
+    };
+    let right_clipped = place.left + area.width < size.cols();
+    let bottom_clipped = place.top + area.height < size.rows();
+    for y in area.top()..area.bottom() {
+        let (symbol, style) = if right_clipped { (">", CLIPPED) } else { ("│", FRAME) };
+        put(area.right(), y, symbol, style);
+        if place.left > 0 && area.x > room.x {
+            put(area.x - 1, y, "<", CLIPPED);
+        }
+    }
+    for x in area.left()..area.right() {
+        let (symbol, style) = if bottom_clipped { ("v", CLIPPED) } else { ("─", FRAME) };
+        put(x, area.bottom(), symbol, style);
+        if place.top > 0 && area.y > room.y {
+            put(x, area.y - 1, "^", CLIPPED);
+        }
+    }
+    let (symbol, style) = match (right_clipped, bottom_clipped) {
+        (false, false) => ("┘", FRAME),
+        _ => (" ", CLIPPED),
+    };
+    put(area.right(), area.bottom(), symbol, style);
+}
