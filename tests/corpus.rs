@@ -335,7 +335,11 @@ fn remake(dir: &Path, size: TermSize, events: &[Event], recipients: &Recipients)
     live.follow(Box::new(Screen::new(size)));
     for (n, event) in events.iter().enumerate() {
         let time = n as u64 * 15_000_000;
-        live.flush(time).unwrap();
+        if n % 20 == 19 {
+            live.flush_frame(time).unwrap();
+        } else {
+            live.flush(time).unwrap();
+        }
         live.event(&Event { time, data: event.data.clone() }).unwrap();
     }
     live.finish(events.len() as u64 * 15_000_000, None).unwrap();

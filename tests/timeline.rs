@@ -114,10 +114,15 @@ impl Played {
 }
 
 fn record(live: &mut Live, events: &[Event]) {
+    let mut last = 0;
     for event in events {
         while let Some(due) = live.due().filter(|due| *due <= event.time) {
             live.flush(due).unwrap();
         }
+        if event.time >= last + PAUSE {
+            live.flush_frame(event.time).unwrap();
+        }
+        last = event.time;
         live.event(event).unwrap();
     }
 }
@@ -146,9 +151,12 @@ fn stream() -> impl Strategy<Value = Data> {
     })
 }
 
+/// A frame is closed in a pause of this length.
+const PAUSE: u64 = 400_000_000;
+
 /// With pauses in which frames close.
 fn events(data: impl Strategy<Value = Data>) -> impl Strategy<Value = Vec<Event>> {
-    let wait = prop_oneof![Just(0), 0..1000_u64, Just(299_999_999), Just(400_000_000)];
+    let wait = prop_oneof![Just(0), 0..1000_u64, Just(PAUSE - 1), Just(PAUSE)];
     prop::collection::vec((wait, data), 0..40).prop_map(|steps| {
         let mut time = 0;
         let at = |(wait, data)| {

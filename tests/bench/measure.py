@@ -37,9 +37,17 @@ class Bench:
         argv = []
         for argument in recorder.argv:
             argv += child if argument == "{child}" else [self.fill(argument, tokens)]
+        places = [directory, recorder.elsewhere] if recorder.elsewhere else [directory]
+        before = self.bytes_in(places)
         run = OuterTerminal(argv, self.env | recorder.env, limit)
         run.directory, run.tokens = directory, tokens
+        run.disk = lambda: self.bytes_in(places) - before
         return run
+
+    @staticmethod
+    def bytes_in(places):
+        files = [os.path.join(at, name) for place in places for at, _, names in os.walk(place) for name in names]
+        return sum(os.path.getsize(file) for file in files)
 
     @staticmethod
     def fill(text, tokens):
@@ -66,7 +74,7 @@ class Bench:
         ours = now.user + now.system - own.user - own.system
         stolen = now_stolen - stolen
         sample["foreign"] = now_busy - busy - sample["cpu"] - sample["kworker"] - ours - stolen
-        sample["disk"] = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(run.directory) for name in names)
+        sample["disk"] = run.disk()
         return sample
 
     def bulk(self, recorder, options):
@@ -172,25 +180,68 @@ class Bench:
         self.discard(run)
         return sample
 
+    def human(self, recorder, options):
+        """Somebody types commands into a shell; memory."""
+        run = self.start(recorder, ["sh", "-i"], limit=60)
+        memory = MemorySampler(0.1)
+        line = f"head -c 3000 {self.data[options['data']]} | tail -c 2000\r".encode()
+        for _ in range(options["commands"]):
+            for key in line:
+                os.write(run.master, bytes([key]))
+                end = time.monotonic() + options["pause"]
+                while (left := end - time.monotonic()) > 0 and run.ready(left):
+                    run.read()
+        sample = memory.result()
+        os.write(run.master, b"exit\r")
+        run.drain()
+        sample |= run.finish()
+        self.discard(run)
+        return sample
+
+    def stalled(self, recorder, options):
+        """Endless output before a terminal that takes the beginning and then
+        nothing for some seconds; memory. ^C ends it."""
+        run = self.start(recorder, ["cat", self.data[options["data"]]])
+        memory = MemorySampler(0.1)
+        while run.seen < 200_000 and run.read():
+            pass
+        time.sleep(options["seconds"])
+        sample = memory.result()
+        os.write(run.master, b"\x03")
+        run.limit(60)
+        run.drain()
+        sample |= run.finish()
+        self.discard(run)
+        return sample
+
     def crash(self, recorder, options):
-        """SIGKILL to the recorder while lines come every 10 ms: how much of
-        what was shown can still be read."""
+        """SIGKILL to the recorder while numbered lines come: how old the oldest
+        shown line is that cannot be read any more."""
         if not recorder.decode:
             return None
-        ticker = 'i=0; while :; do i=$((i+1)); printf "LINE%05d\\n" $i; sleep 0.01; done'
-        run, shown = self.start(recorder, ["sh", "-c", ticker], limit=30), b""
+        run, shown, reads = self.start(recorder, ["sh", "-c", options["script"]], limit=30), [], []
         end = time.monotonic() + options["seconds"]
         while time.monotonic() < end:
             if run.ready(0.05):
-                shown += run.read()
+                shown.append(run.read())
+                reads.append((time.monotonic(), run.seen))
+        killed = time.monotonic()
         kill_descendants(spare=TICKER)
         time.sleep(0.2)
         kill_descendants()
         run.drain()
         sample = run.finish()
         decoded = self.decode(recorder, run)
-        lines = lambda data: max((int(n) for n in re.findall(rb"LINE(\d{5})", data)), default=0)
-        sample |= {"shown": lines(shown), "kept": lines(decoded.stdout), "decode_status": decoded.returncode}
-        sample["lost_seconds"] = (sample["shown"] - sample["kept"]) * options["seconds"] / max(1, sample["shown"])
+        numbers = lambda data: re.findall(rb"LINE(\d+) ", data)
+        shown = b"".join(shown)
+        # Numbers, not bytes: what a line looks like differs from reader to reader.
+        kept = max(map(int, numbers(decoded.stdout)), default=0)
+        last = int(numbers(shown)[-1])
+        sample |= {"shown": last, "kept": kept, "unreadable": kept == 0, "lost_seconds": 0.0}
+        lost = shown.find(b"LINE%d " % (kept + 1))
+        if kept < last and lost >= 0:
+            sample["lost_seconds"] = next(killed - at for at, seen in reads if seen > lost)
         self.discard(run)
         return sample
+
+    burst = crash

@@ -88,7 +88,7 @@ class MemorySampler(threading.Thread):
     """The peak resident memory of every descendant. The kernel's own account
     (ru_maxrss) has the image from before exec in it."""
 
-    PROGRAMS = ("cat", "echo", "sleep", "true", "sh", "dash")  # recorded, not recorders
+    PROGRAMS = ("cat", "echo", "sleep", "true", "sh", "dash", "head", "tail")  # recorded, not recorders
 
     def __init__(self, period=0.05):
         super().__init__(daemon=True)

@@ -21,50 +21,75 @@ class Recorder:
     decode: list = None  # writes the recorded output to standard output
     env: dict = field(default_factory=dict)
     note: str = ""
+    get: str = "install it"  # what to do when it is not there
+    absent: bool = False
+    elsewhere: str = None  # a directory in which it leaves files besides {out}
 
     def missing(self):
-        return self.argv[0] not in ("{child}",) and shutil.which(self.argv[0]) is None
+        return self.absent or (self.argv[0] != "{child}" and shutil.which(self.argv[0]) is None)
 
 
-def asciinema(target):
-    """asciinema 3: what HREC_ASCIINEMA names, what tests/run built, or the one
-    in PATH, which in most distributions is version 2, another program."""
-    built = os.path.join(target, "tools", "bin", "asciinema")
-    for command in (os.environ.get("HREC_ASCIINEMA"), built, "asciinema"):
-        if command and shutil.which(command):
-            version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
-            if version.startswith("asciinema 3."):
-                return command
-    return "asciinema-3.2"
+def said(*argv):
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
 
 
-def recorders(hrec, floor, target, unsynced):
-    """All that can be measured, in the order in which the table has them.
+def first(commands, sign):
+    """The first of these whose version has that sign in it."""
+    for command, argument in commands:
+        if command and shutil.which(command) and sign in said(command, argument):
+            return command
+    return None
+
+
+def recorders(hrec, floor, target, unsynced, ovh=None, sudo_logs=None):
+    """All that can be measured, in the order in which the tables have them.
     `unsynced` is the environment in which hrec does not sync to disk, as none
-    of the others does."""
-    decoder = lambda kind: [sys.executable, os.path.join(HERE, "decode.py"), kind, "{out}"]
-    theirs = asciinema(target)
-    utf8 = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    of the others does; `ovh` is ovh-ttyrec's program, `sudo_logs` where sudo
+    leaves its logs."""
+    decoder = lambda kind, path="{out}": [sys.executable, os.path.join(HERE, "decode.py"), kind, path]
+    # Version 2, which most distributions have, is another program.
+    names = (os.environ.get("HREC_ASCIINEMA"), os.path.join(target, "tools", "bin", "asciinema"), "asciinema")
+    asciinema = first([(name, "--version") for name in names], "asciinema 3.")
+    # It has the name of the older ttyrec.
+    names = (ovh, os.environ.get("HREC_OVH_TTYREC"), "ovh-ttyrec", "ttyrec")
+    ovh = first([(name, "-V") for name in names], "zstd[")
+    classic = first([("ttyrec", "-V"), ("/usr/bin/ttyrec", "-V")], "[-u] [-e command]")
+    hrec_argv = [hrec, "rec", "-o", "{out}.cast.zst.age", "--", "{child}"]
+    hrec_decode = [hrec, "cat", "--format", "raw", "{out}.cast.zst.age"]
+    newest = f'f=$(ls -td {sudo_logs}/*/ | head -n 1)ttyout; gzip -dcq "$f" 2>/dev/null || cat "$f"'
     return [
         Recorder("bare", ["{child}"]),
         Recorder("floor", [floor, "none", "{out}", "{child}"], note="a C relay that records nothing"),
         Recorder("floor-ttyrec", [floor, "ttyrec", "{out}", "{child}"], decoder("ttyrec"), note="and one that writes a ttyrec"),
+        Recorder("hrec", hrec_argv, hrec_decode),
+        Recorder("hrec-nosync", hrec_argv, hrec_decode, unsynced, "with record.sync = false"),
+        Recorder("script", ["script", "-q", "-T", "{out}.timing", "-O", "{out}", "-c", "{cmd}"], ["cat", "{out}"], get="it is of util-linux"),
         Recorder(
-            "hrec", [hrec, "rec", "-o", "{out}.cast.zst.age", "--", "{child}"],
-            [hrec, "cat", "--format", "raw", "{out}.cast.zst.age"],
+            "ttyrec", [classic or "ttyrec", "-e", "{cmd}", "{out}"], decoder("ttyrec"), absent=classic is None,
+            get="Debian has it: --install",
+        ),
+        Recorder("termrec", ["termrec", "-f", "ttyrec", "-e", "{cmd}", "{out}"], decoder("ttyrec"), get="Debian has it: --install"),
+        Recorder(
+            "asciinema", [asciinema or "asciinema", "rec", "-q", "-c", "{cmd}", "{out}.cast"],
+            [asciinema or "asciinema", "convert", "-f", "raw", "{out}.cast", "-"], absent=asciinema is None,
+            get="`cargo install --locked asciinema`, version 3, and name it in HREC_ASCIINEMA",
         ),
         Recorder(
-            "hrec-nosync", [hrec, "rec", "-o", "{out}.cast.zst.age", "--", "{child}"],
-            [hrec, "cat", "--format", "raw", "{out}.cast.zst.age"], unsynced, "with record.sync = false",
+            "ovh-ttyrec", [ovh or "ttyrec", "-f", "{out}", "--zstd", "--", "{child}"], decoder("ttyrec", "{out}.zst"),
+            note="with zstd", absent=ovh is None,
+            get="https://github.com/ovh/ovh-ttyrec, made with libzstd; name its ttyrec with --ovh-ttyrec",
         ),
-        Recorder("script", ["script", "-q", "-T", "{out}.timing", "-O", "{out}", "-c", "{cmd}"], ["cat", "{out}"]),
         Recorder(
-            "asciinema", [theirs, "rec", "-q", "-c", "{cmd}", "{out}.cast"],
-            [theirs, "convert", "-f", "raw", "{out}.cast", "-"],
+            "tlog", ["tlog-rec", "--writer=file", "-o", "{out}", "{child}"], decoder("tlog"),
+            {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}, get="Debian has it: --install",
         ),
-        Recorder("ttyrec", ["ttyrec", "-e", "{cmd}", "{out}"], decoder("ttyrec")),
-        Recorder("termrec", ["termrec", "-f", "ttyrec", "-e", "{cmd}", "{out}"], decoder("ttyrec")),
-        Recorder("tlog", ["tlog-rec", "--writer=file", "-o", "{out}", "{child}"], decoder("tlog"), utf8),
-        # sudo records only where sudoers says so: log_output, use_pty.
-        Recorder("sudo", ["sudo", "-n", "{child}"], note="with sudoers' log_output; measured with --only alone"),
+        Recorder(
+            "sudo", ["sudo", "-n", "{child}"], ["sh", "-c", newest], absent=sudo_logs is None or not shutil.which("sudo"),
+            get="give sudoers `Defaults log_output, use_pty, iolog_dir=DIR, iolog_file=XXXXXX` and name DIR with --sudo-logs",
+            elsewhere=sudo_logs,
+        ),
     ]

@@ -1,26 +1,7 @@
-"""The table: medians, with the bare program and the floor to compare with."""
-import statistics
-
-
-def quantile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
-
-
-def undisturbed(samples):
-    """Without the runs during which other processes used the machine, if
-    enough remain."""
-    calm = [s for s in samples if s.get("foreign", 0) < max(0.06, 0.08 * s["wall"])]
-    return calm if len(calm) >= max(1, len(samples) // 4) else samples
-
-
-def median(samples, key):
-    values = [sample[key] for sample in samples if sample.get(key) is not None]
-    return statistics.median(values) if values else float("nan")
-
-
-def ratio(value, base):
-    return f"{value / base:.2f}" if base and base == base else "-"
+"""The tables: medians, with the bare program and the floor to compare with;
+and at the end what must be reached, and whether it is."""
+import demands
+from figures import median, quantile, ratio, undisturbed
 
 
 def print_table(head, rows):
@@ -34,37 +15,68 @@ def print_table(head, rows):
 def columns(test, samples, base, floor):
     """One recorder's cells, under this test's heads."""
     m = lambda key: median(samples, key)
-    runs = len(samples)
+    cells = {"runs": len(samples)}
     if test in ("bulk", "slow"):
-        return {
-            "runs": runs, "wall s": f"{m('wall'):.2f}", "MB/s": f"{m('megabytes_a_second'):.0f}", "× bare": ratio(m("wall"), base("wall")),
+        return cells | {
+            "wall s": f"{m('wall'):.2f}", "MB/s": f"{m('megabytes_a_second'):.0f}", "× bare": ratio(m("wall"), base("wall")),
             "× floor": ratio(m("wall"), floor("wall")), "cpu s": f"{m('cpu'):.2f}", "user": f"{m('user'):.2f}", "sys": f"{m('system'):.2f}",
             "kworker": f"{m('kworker'):.2f}", "RSS MiB": f"{m('rss_max_kb') / 1024:.1f}", "all MiB": f"{m('rss_sum_kb') / 1024:.1f}",
             "disk MB": f"{m('disk') / 1e6:.1f}", "switches": f"{m('switches'):.0f}",
         }
     if test in ("latency", "pingpong"):
         times = [t / 1e3 for sample in samples for t in sample["echo_ns"]]
-        cells = {"keys": len(times), "min µs": f"{min(times):.1f}"}
+        cells |= {"keys": len(times), "min µs": f"{min(times):.1f}"}
         cells |= {name: f"{quantile(times, share):.1f}" for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))}
         added = quantile(times, 0.5) - floor("p50")
         return cells | {"p50 over floor": f"{added:+.1f}", "p99 over floor": f"{quantile(times, 0.99) - floor('p99'):+.1f}"}
     if test == "startup":
         walls = [sample["wall"] * 1e3 for sample in samples]
-        return {
-            "runs": runs, "median ms": f"{m('wall') * 1e3:.2f}", "min": f"{min(walls):.2f}", "p90": f"{quantile(walls, 0.9):.2f}",
+        return cells | {
+            "median ms": f"{m('wall') * 1e3:.2f}", "min": f"{min(walls):.2f}", "p90": f"{quantile(walls, 0.9):.2f}",
             "added": f"{(m('wall') - base('wall')) * 1e3:+.2f}", "cpu ms": f"{m('cpu') * 1e3:.2f}", "faults": f"{m('faults'):.0f}",
         }
     if test == "idle":
-        return {"runs": runs, "cpu ms": f"{m('cpu') * 1e3:.2f}", "switches": f"{m('switches'):.0f}", "added": f"{m('switches') - base('switches'):+.0f}"}
+        return cells | {"cpu ms": f"{m('cpu') * 1e3:.2f}", "switches": f"{m('switches'):.0f}", "added": f"{m('switches') - base('switches'):+.0f}"}
     if test == "verify":
         whole = lambda key: all(s[key] for s in samples) if samples[0][key] is not None else "-"
         return {"shown whole": whole("shown_whole"), "recorded whole": whole("recorded_whole"), "disk MB": f"{m('disk') / 1e6:.2f}"}
+    if test in ("human", "stalled"):
+        return cells | {"RSS MiB": f"{m('rss_max_kb') / 1024:.1f}", "all MiB": f"{m('rss_sum_kb') / 1024:.1f}"}
     if test == "runaway":
-        return {"runs": runs, "end after ms": f"{m('stop') * 1e3:.0f}", "printed KiB": f"{m('printed_after') / 1024:.0f}", "RSS MiB": f"{m('rss_max_kb') / 1024:.1f}"}
-    return {
-        "runs": runs, "shown": f"{m('shown'):.0f}", "kept": f"{m('kept'):.0f}",
+        return cells | {"end after ms": f"{m('stop') * 1e3:.0f}", "printed KiB": f"{m('printed_after') / 1024:.0f}", "RSS MiB": f"{m('rss_max_kb') / 1024:.1f}"}
+    return cells | {
+        "shown": f"{m('shown'):.0f}", "kept": f"{m('kept'):.0f}", "unreadable": sum(s["unreadable"] for s in samples),
         "lost s": f"{m('lost_seconds'):.2f}", "worst": f"{max(s['lost_seconds'] for s in samples):.2f}",
     }
+
+
+def sizes(samples):
+    total = lambda key: sum(sample[key] for sample in samples)
+    row = lambda name, some: [
+        name, len(some), f"{sum(s['asciicast'] for s in some) / 1e6:.2f}", sum(s["file"] for s in some), sum(s["stock"] for s in some),
+        ratio(sum(s["file"] for s in some), sum(s["stock"] for s in some)),
+        *(f"{quantile([s['file'] / s['stock'] for s in some], share):.2f}" for share in (0, 0.1, 0.5, 0.9, 1)),
+    ]
+    bounds = [(0, 4), (4, 16), (16, 64), (64, 1 << 20)]
+    groups = [(f"{a} to {b} KiB" if b < 1 << 20 else f"over {a} KiB", [s for s in samples if a <= s["asciicast"] / 1024 < b]) for a, b in bounds]
+    print_table(
+        ["asciicast", "files", "MB", "bytes", "zstd -9, age", "ratio", "least", "10 %", "50 %", "90 %", "most"],
+        [row("all", samples)] + [row(name, some) for name, some in groups if some],
+    )
+    shares = " ".join(f"{part} {total(part) / total('file'):.2%}," for part in ("head", "keyframes", "index", "padding", "table"))
+    print(f"of the files: {shares} {total('frames')} frames\n")
+
+
+def seek(samples):
+    for sample in samples:
+        rows = [[name, *(f"{sample[name][key]:.2f}" for key in ("p50", "p99", "most"))] for name in sample if isinstance(sample[name], dict)]
+        print_table([f"{sample['hours']} h, {sample['megabytes']} MB", "p50 ms", "p99", "most"], rows)
+        print(f"memory {sample['memory_kb'] / 1024:.1f} MiB\n")
+
+
+def kills(samples):
+    head = ("kills", "unreadable", "median_ms", "p99_ms", "worst_ms")
+    print_table(["load", "kills", "unreadable", "lost ms", "99 %", "worst"], [[s["load"], *(s[key] for key in head)] for s in samples])
 
 
 def reference(samples):
@@ -92,5 +104,15 @@ def report(results):
         head = list(next(iter(rows.values())))
         print(f"## {test}: {results['tests'][test]['what']}")
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
-    for failure in results["failures"]:
-        print("failed:", failure)
+    for test, samples in results["alone"].items():
+        print(f"## {test}: {results['tests'][test]['what']}")
+        {"sizes": sizes, "seek": seek, "kills": kills}[test](samples)
+    print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
+    rows = demands.judged(results)
+    peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]
+    print_table(
+        ["what", "must be", *peers, "hrec is", "met"],
+        [[row.what, row.must, *(row.cells.get(name) or "" for name in peers), row.own, {True: "yes", False: "NO", None: "-"}[row.met]] for row in rows],
+    )
+    for line in results["missing"] + results["failures"]:
+        print(line)

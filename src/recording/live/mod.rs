@@ -35,10 +35,10 @@ const INTERVAL_BURST: Micros = 1_000_000;
 /// Unsaved text beyond this is a burst: a screenful of dense colour, redrawn
 /// ten times in an interval, is not.
 const BURST: u64 = 256 * 1024;
-/// A frame with something in it closes after this long.
-const FRAME_TIME: Micros = 300_000_000;
 /// A frame that filled faster than this is one of a flood (over 4 MiB/s), and
-/// the next is compressed faster.
+/// the next is compressed faster. Time closes no frame: a person prints some
+/// tens of KiB in five minutes, and of frames so small half the recording's
+/// size would be beginnings and keyframes.
 const FLOOD_TIME: Micros = 250_000;
 /// Text is compressed in portions of this size, not for every event.
 const PORTION: u64 = 64 * 1024;
@@ -317,37 +317,36 @@ impl Live {
     /// while there is nothing to be done.
     #[must_use]
     pub fn due(&self) -> Option<Micros> {
-        let append = self.unsaved_since.map(|since| {
-            since.saturating_add(if self.store.unkept() > BURST {
-                INTERVAL_BURST
-            } else {
-                INTERVAL
-            })
-        });
-        let frame = self
-            .frame_opened
-            .filter(|_| !self.store.frame_is_empty())
-            .map(|opened| opened.saturating_add(FRAME_TIME));
-        let due = match (append, frame) {
-            (Some(append), Some(frame)) => append.min(frame),
-            (Some(due), None) | (None, Some(due)) => due,
-            (None, None) => return None,
-        };
+        let interval = if self.store.unkept() > BURST { INTERVAL_BURST } else { INTERVAL };
+        let due = self.unsaved_since?.saturating_add(interval);
         Some(due.max(self.not_before.unwrap_or(0)))
     }
 
-    /// Appends all that is unsaved, and closes a frame whose time has come.
-    /// `now` is the session clock.
+    /// Appends all that is unsaved. `now` is the session clock.
     ///
     /// # Errors
     /// When the disk refuses. Nothing is lost; [`Live::due`] is then one
     /// interval later.
     pub fn flush(&mut self, now: Micros) -> Result<()> {
+        self.flush_or_close(now, false)
+    }
+
+    /// As [`Live::flush`], and closes the frame, whatever is in it. A session
+    /// has no reason to; a test of what reads recordings has many small ones.
+    ///
+    /// # Errors
+    /// As [`Live::flush`].
+    #[doc(hidden)]
+    pub fn flush_frame(&mut self, now: Micros) -> Result<()> {
+        self.flush_or_close(now, true)
+    }
+
+    fn flush_or_close(&mut self, now: Micros, close: bool) -> Result<()> {
         if self.store.is_sealed() {
             return Ok(());
         }
         self.release_held();
-        let result = self.flush_store(now);
+        let result = self.flush_store(close);
         match &result {
             Ok(()) => {
                 self.unsaved_since = None;
@@ -361,10 +360,8 @@ impl Live {
         result
     }
 
-    fn flush_store(&mut self, now: Micros) -> Result<()> {
-        let full = self.store.feed()?;
-        let old = self.frame_opened.is_some_and(|opened| now.saturating_sub(opened) >= FRAME_TIME);
-        if full || old {
+    fn flush_store(&mut self, close: bool) -> Result<()> {
+        if self.store.feed()? || close {
             self.frame_opened = None;
             self.close_frame(LEVEL)?;
         }

@@ -40,8 +40,9 @@ struct Frame {
 struct Journal {
     path: PathBuf,
     chain: JournalChain,
-    /// `None` once the frame is closed and all its text is here: a session of
-    /// slow frames must not hold a descriptor for each.
+    /// `None` once the frame is closed and all its text is here: of frames that
+    /// compress well there are many in a chunk, and each must not hold a
+    /// descriptor.
     file: Option<Appender>,
     state: Option<FileState>,
     /// Where the record being written ends, until it is.
@@ -155,11 +156,6 @@ impl Store {
     /// Text that only memory holds.
     pub(super) fn unkept(&self) -> u64 {
         self.text_end() - self.kept
-    }
-
-    /// Whether the open frame holds anything.
-    pub(super) fn frame_is_empty(&self) -> bool {
-        self.frames.open_text() == 0 && self.unfed() == 0
     }
 
     /// Whether [`Store::close_frame`] has something to close.

@@ -18,7 +18,7 @@ fn a_session_round_trips_and_leaves_one_file() {
     let paths = Paths::at(&dir.path().join("demo.cast.zst.age"));
     let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
     assert!(paths.part().exists() && paths.journal(0).exists());
-    assert_eq!(live.due(), Some(300_000_000));
+    assert_eq!(live.due(), None);
     live.output(10, b"caf\xc3").unwrap();
     assert_eq!(live.due(), Some(250_010));
     live.output(20, b"\xa9 \xff\r\n").unwrap();
@@ -99,21 +99,28 @@ fn a_flood_that_compresses_well_is_bounded_by_padding() {
 }
 
 #[test]
-fn frames_close_after_five_minutes_and_idleness_needs_no_wakeup() {
+fn what_comes_slowly_is_one_frame_and_idleness_needs_no_wakeup() {
+    use crate::format::cipher::decrypt;
+    use crate::format::frames::SeekTable;
+    use std::io::{Cursor, Read};
     let dir = tempfile::tempdir().unwrap();
     let (recipients, identities) = keys();
     let paths = Paths::at(&dir.path().join("x"));
     let mut live = Live::create(paths.clone(), &header(), &recipients, SYNC).unwrap();
-    live.output(1_000, b"a").unwrap();
-    live.flush(251_000).unwrap();
-    assert_eq!(live.due(), Some(300_000_000));
-    live.flush(300_000_000).unwrap();
-    assert_eq!(live.due(), None);
-    live.output(900_000_000, b"b").unwrap();
-    live.flush(900_250_000).unwrap();
-    assert!(paths.journal(1).exists());
-    drop(live);
-    assert_eq!(read(&paths.part(), &identities).output, b"ab");
+    for hour in 0..10 {
+        let now = hour * 3_600_000_000;
+        live.output(now, b"a").unwrap();
+        assert_eq!(live.due(), Some(now + 250_000));
+        live.flush(now + 250_000).unwrap();
+        assert_eq!(live.due(), None);
+    }
+    assert_eq!(read(&paths.part(), &identities).output, b"aaaaaaaaaa");
+    live.finish(36_000_000_000, Some("0")).unwrap();
+    let file = std::fs::read(paths.finished()).unwrap();
+    let mut payload = Vec::new();
+    decrypt(file.as_slice(), &identities).unwrap().read_to_end(&mut payload).unwrap();
+    let table = SeekTable::read(&mut Cursor::new(&payload)).unwrap().unwrap();
+    assert_eq!(table.entries.iter().filter(|entry| entry.text > 0).count(), 1);
 }
 
 #[test]
@@ -422,7 +429,9 @@ fn keyframes_and_the_index_say_where_each_frame_is() {
     live.follow(Box::new(Told(Arc::clone(&told))));
     for i in 0..12_u64 {
         let now = i * 300_000_000;
-        live.flush(now).unwrap();
+        if i > 0 {
+            live.flush_frame(now).unwrap();
+        }
         live.input(now, b"x").unwrap();
         // Half a character stays behind when the frame closes, and comes before
         // the size.
