@@ -4,11 +4,10 @@
 //! text that was recorded, exactly, whatever the moment the writer stopped at;
 //! where something is missing in the middle it ends there.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 
@@ -24,13 +23,21 @@ use crate::format::journal;
 const OPEN_MAX: usize = 256;
 
 /// What was noticed while reading, one sentence each.
-pub(super) type Remarks = Rc<RefCell<Vec<String>>>;
+#[derive(Clone, Default)]
+pub(super) struct Remarks(Arc<Mutex<Vec<String>>>);
 
-/// Notes a sentence, once.
-pub(super) fn remark(remarks: &Remarks, text: String) {
-    let mut remarks = remarks.borrow_mut();
-    if !remarks.contains(&text) {
-        remarks.push(text);
+impl Remarks {
+    /// All of them so far.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a sentence, once.
+    pub(super) fn add(&self, text: String) {
+        let mut remarks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !remarks.contains(&text) {
+            remarks.push(text);
+        }
     }
 }
 
@@ -75,7 +82,7 @@ impl Unfinished {
             if begun { failed(source) } else { Error::NotBegun { path: shown(&self.path) } }
         })?;
         let key = head.unwrap(identities).map_err(failed)?;
-        self.part = self.part.under(Rc::new((head, key)));
+        self.part = self.part.under(Arc::new((head, key)));
         Ok(self)
     }
 
@@ -170,7 +177,7 @@ pub(super) struct Text {
 
 impl Text {
     fn remark(&self, text: String) {
-        remark(&self.remarks, text);
+        self.remarks.add(text);
     }
 
     /// Finds the record with the next byte of text; `false` when there is

@@ -37,7 +37,7 @@ pub(super) struct Stop {
 }
 
 /// The frames of a stream.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Map {
     pub(super) anchors: Vec<Anchor>,
     /// Frames from the seek table, when there are no anchors from an index.

@@ -6,10 +6,9 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::rc::Rc;
 
 use super::error::shown;
-use super::interrupted::{Remarks, Unfinished, remark};
+use super::interrupted::{Remarks, Unfinished};
 use super::{Error, Paths, Result};
 use crate::event::{Event, Header, Micros};
 use crate::format::asciicast::{self, Place, Reader};
@@ -115,7 +114,7 @@ fn open_stream_named(name: &str, input: Stream, identities: &Identities) -> Resu
     let remarks = Remarks::default();
     let opened = open_stream(input, |stream| {
         let payload = cipher::decrypt(stream, identities).map_err(Failed::Cipher)?;
-        let payload = Payload { payload, remarks: Rc::clone(&remarks), ended: false };
+        let payload = Payload { payload, remarks: remarks.clone(), ended: false };
         Ok::<Box<dyn Read>, Failed>(Box::new(payload))
     })
     .map_err(|failed| failed.named(name))?;
@@ -136,7 +135,7 @@ fn open_unfinished(paths: &Paths, identities: &Identities) -> Result<Recording> 
     let unfinished = Unfinished::open(paths)?;
     let state = if unfinished.live { State::Live } else { State::Interrupted };
     let remarks = Remarks::default();
-    let text = unfinished.unlock(identities)?.text(0, 0, Rc::clone(&remarks))?;
+    let text = unfinished.unlock(identities)?.text(0, 0, remarks.clone())?;
     let stream: Stream = Box::new(BufReader::with_capacity(1 << 16, text));
     let reader = Reader::new(stream).map_err(|error| {
         // A part and journal that hold nothing yet, or nothing any more.
@@ -236,7 +235,7 @@ impl Recording {
                 n => format!("{first}; it and {} more were passed over", n - 1),
             });
         }
-        remarks.extend(self.remarks.borrow().iter().cloned());
+        remarks.extend(self.remarks.all());
         let at = clock(self.last);
         match self.state {
             State::Interrupted => remarks.push(format!(
@@ -286,7 +285,7 @@ impl<R: Torn> Read for Payload<R> {
             self.ended = true;
             if self.payload.torn() {
                 let text = "the file is cut short: its end is missing, or was changed";
-                remark(&self.remarks, text.to_owned());
+                self.remarks.add(text.to_owned());
             }
         }
         Ok(count)

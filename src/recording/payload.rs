@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::open::Torn;
 use crate::format::cipher::{self, ChunkReader, FileKey, Head, NONCE};
@@ -20,7 +20,7 @@ impl<T: Read + Seek> ReadSeek for T {}
 /// A file, read with `pread(2)`.
 #[derive(Clone)]
 struct FileAt {
-    file: Rc<File>,
+    file: Arc<File>,
     at: u64,
 }
 
@@ -49,14 +49,14 @@ impl Seek for FileAt {
 pub(super) struct Payload {
     file: FileAt,
     /// The key it is spooled under.
-    spool: Option<Rc<(FileKey, [u8; NONCE])>>,
-    age: Option<Rc<(Head, FileKey)>>,
+    spool: Option<Arc<(FileKey, [u8; NONCE])>>,
+    age: Option<Arc<(Head, FileKey)>>,
 }
 
 impl Payload {
     /// The file's own bytes.
     pub(super) fn plain(file: File) -> Self {
-        Self { file: FileAt { file: Rc::new(file), at: 0 }, spool: None, age: None }
+        Self { file: FileAt { file: Arc::new(file), at: 0 }, spool: None, age: None }
     }
 
     /// What `input` gives until its end, kept in a file without a name. What
@@ -87,7 +87,7 @@ impl Payload {
                 break;
             }
         }
-        Ok(Self { spool: Some(Rc::new((key, nonce))), ..Self::plain(file) })
+        Ok(Self { spool: Some(Arc::new((key, nonce))), ..Self::plain(file) })
     }
 
     /// The head of the age file that this is.
@@ -96,7 +96,7 @@ impl Payload {
     }
 
     /// The payload of the age file that has this head and key.
-    pub(super) fn under(mut self, age: Rc<(Head, FileKey)>) -> Self {
+    pub(super) fn under(mut self, age: Arc<(Head, FileKey)>) -> Self {
         self.age = Some(age);
         self
     }

@@ -60,7 +60,7 @@ pub fn recover(
         return Err(Error::NotInterrupted { path, what: "still being made" });
     }
     let remarks = Remarks::default();
-    let text = unfinished.unlock(identities)?.text(0, 0, Rc::clone(&remarks))?;
+    let text = unfinished.unlock(identities)?.text(0, 0, remarks.clone())?;
     let draft = draft(paths);
     let result = write(&draft, text, recipients)
         .and_then(|written| {
@@ -77,7 +77,7 @@ pub fn recover(
     RealDisk.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
     let mut file = result.file;
     file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let remarks = remarks.borrow().clone();
+    let remarks = remarks.all();
     Ok(Recovered { file, bytes_text: result.bytes_text, remarks })
 }
 

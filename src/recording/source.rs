@@ -7,7 +7,7 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::error::shown;
 use super::interrupted::{Remarks, Unfinished};
@@ -24,9 +24,11 @@ use crate::format::frames::FrameReader;
 use crate::format::index::{self, Mark};
 
 /// The keys of the age layers, the outermost first.
-type Keys = Vec<Rc<(Head, FileKey)>>;
+type Keys = Vec<Arc<(Head, FileKey)>>;
 
-/// A recording.
+/// A recording. A clone reads the same file on its own, in another thread if
+/// need be.
+#[derive(Clone)]
 pub struct Source {
     name: String,
     state: State,
@@ -40,6 +42,7 @@ pub struct Source {
 }
 
 /// How its text is come by.
+#[derive(Clone)]
 enum Form {
     /// The payload is the text.
     Plain(Payload),
@@ -97,8 +100,8 @@ impl Source {
         let (text, layers) = unpack(&payload, |input| {
             let head = Head::read(input).map_err(Failed::Cipher)?;
             let key = head.unwrap(identities).map_err(Failed::Cipher)?;
-            let age = Rc::new((head, key));
-            keys.push(Rc::clone(&age));
+            let age = Arc::new((head, key));
+            keys.push(Arc::clone(&age));
             Ok(age)
         })
         .map_err(|failed| failed.named(&name))?;
@@ -232,7 +235,7 @@ impl Source {
             let text = self.text(place.text())?;
             Reader::resume(text, self.version, self.header.clone(), place)
         };
-        let remarks = Rc::clone(&self.remarks);
+        let remarks = self.remarks.clone();
         Ok(Recording::new(reader, self.state, self.layers.clone(), remarks, self.name.clone()))
     }
 
@@ -250,7 +253,7 @@ impl Source {
             }
             Form::Unfinished(part, map, paths) => {
                 let stop = map.stop(offset);
-                let remarks = Rc::clone(&self.remarks);
+                let remarks = self.remarks.clone();
                 let text = Unfinished::again(paths, part)?.text(stop.at, stop.text, remarks)?;
                 (Box::new(text), stop.text)
             }
@@ -277,7 +280,7 @@ impl Source {
     }
 
     fn watched(&self, payload: Input) -> open::Payload<Input> {
-        open::Payload { payload, remarks: Rc::clone(&self.remarks), ended: false }
+        open::Payload { payload, remarks: self.remarks.clone(), ended: false }
     }
 
     /// Looks what has become of a live recording: it may have been finished or
@@ -306,7 +309,7 @@ impl Source {
 /// and gives its key.
 fn unpack(
     payload: &Payload,
-    mut key: impl FnMut(&mut Stream) -> std::result::Result<Rc<(Head, FileKey)>, Failed>,
+    mut key: impl FnMut(&mut Stream) -> std::result::Result<Arc<(Head, FileKey)>, Failed>,
 ) -> std::result::Result<(Stream, Vec<Layer>), Failed> {
     let input = payload.open(0).map_err(|error| Failed::Format(error.into()))?;
     let input = Box::new(BufReader::with_capacity(1 << 16, input));

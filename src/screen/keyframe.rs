@@ -15,8 +15,9 @@ use avt::{Parser, Terminal};
 use super::model::Model;
 use crate::event::{Micros, TermSize};
 
-/// The longest title that is kept, in bytes.
-pub(super) const TITLE: usize = 1024;
+/// The longest title that is kept, in bytes: of one that is not ended where a
+/// keyframe is, avt's dump has somewhat more.
+pub(super) const TITLE: usize = 1000;
 /// The longest dump, in bytes: a screen of the largest size with a few words on
 /// each line, or an 8K one with each cell in another colour.
 const DUMP: usize = 4 * 1024 * 1024;
@@ -50,7 +51,7 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The window's title (OSC 0 or 2), at most 1,024 bytes of it. It is
+    /// The window's title (OSC 0 or 2), at most 1,000 bytes of it. It is
     /// hostile text.
     #[must_use]
     pub fn title(&self) -> Option<&str> {
@@ -143,14 +144,14 @@ impl Keyframe {
         if keyframe.dump.len() > DUMP || !plausible(&keyframe.dump, size) {
             return None;
         }
-        let model = Model::restored(size, &keyframe.dump, &[]);
+        let model = Model::restored(size, &keyframe.dump, &[], &keyframe.outside);
         same(terminal, model.terminal()).then_some(keyframe)
     }
 
     /// The terminal as it was.
     #[must_use]
     pub fn restore(&self) -> Model {
-        Model::restored(self.size, &self.dump, &self.held)
+        Model::restored(self.size, &self.dump, &self.held, &self.outside)
     }
 
     /// Output that makes a blank terminal of the size the same, and the
@@ -359,7 +360,7 @@ mod tests {
         );
         assert_eq!(outside("\u{9d}2;a\u{9c}x\u{1b}]2;b\u{18}").title(), Some("a"));
         let long = outside(&format!("\u{1b}]2;{}\u{7}", "界".repeat(1_000)));
-        assert_eq!(long.title().unwrap().len(), 1023);
+        assert_eq!(long.title().unwrap().len(), 999);
         let set = outside("\u{1b}[?1000;1006h\u{1b}[?2004h\u{1b}[?1000l\u{1b}[?9999h\u{1b}=");
         let modes: Vec<u16> = (0..10_000).filter(|&mode| set.mode(mode)).collect();
         assert_eq!(modes, [66, 1006, 2004]);

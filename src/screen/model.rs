@@ -6,6 +6,7 @@
 use avt::{Observer, Terminal};
 
 use super::keyframe::{Keyframe, Outside, Position};
+use super::skip::Tracker;
 use crate::event::{Data, Event, TermSize};
 
 /// Bytes to text across pieces: a character cut in two is put together, and
@@ -57,6 +58,7 @@ impl Decoder {
 pub struct Model {
     terminal: Terminal,
     decoder: Decoder,
+    tracker: Tracker,
     size: TermSize,
 }
 
@@ -64,24 +66,33 @@ impl Model {
     /// A blank screen.
     #[must_use]
     pub fn new(size: TermSize) -> Self {
-        Self { terminal: new_terminal(size), decoder: Decoder::default(), size }
+        let terminal = new_terminal(size);
+        Self { terminal, decoder: Decoder::default(), tracker: Tracker::default(), size }
     }
 
-    /// The screen that a dump of avt's makes, and the beginning of a character
-    /// that came last.
-    pub(super) fn restored(size: TermSize, dump: &str, held: &[u8]) -> Self {
+    /// The screen that a dump of avt's makes, the beginning of a character
+    /// that came last, and what avt does not model.
+    pub(super) fn restored(size: TermSize, dump: &str, held: &[u8], outside: &Outside) -> Self {
         let mut model = Self::new(size);
         model.terminal.feed(dump);
         model.decoder.held = held.to_vec();
+        model.tracker.resume(dump, held, outside);
         model
     }
 
     /// The state now, to come back to; `None` if avt's dump of it does not
-    /// restore it. [`Keyframe::outside`] is not known here.
+    /// restore it.
     #[must_use]
     pub fn keyframe(&self, position: Position) -> Option<Keyframe> {
         let held = self.decoder.held().to_vec();
-        Keyframe::checked(&self.terminal, position, held, Outside::default())
+        Keyframe::checked(&self.terminal, position, held, self.outside().clone())
+    }
+
+    /// What the program asked of the terminal besides what it shows: the
+    /// window's title, the cursor's shape, mouse modes.
+    #[must_use]
+    pub fn outside(&self) -> &Outside {
+        self.tracker.outside()
     }
 
     /// Takes output and sizes; other events change no screen.
@@ -89,14 +100,12 @@ impl Model {
         self.event_with(event, &mut ());
     }
 
-    pub(super) fn event_with<O: Observer>(
-        &mut self,
-        event: &Event,
-        observer: &mut O,
-    ) -> Vec<O::Output> {
+    /// The same, seen by an observer of avt's.
+    pub fn event_with<O: Observer>(&mut self, event: &Event, observer: &mut O) -> Vec<O::Output> {
         let mut reports = Vec::new();
         match &event.data {
             Data::Output(bytes) => {
+                self.tracker.output(bytes);
                 let terminal = &mut self.terminal;
                 self.decoder.decode(bytes, |text| {
                     reports.push(terminal.feed_with(text, &mut *observer));

@@ -6,11 +6,17 @@
 
 mod checkpoints;
 mod pace;
+pub mod scan;
+mod scrollback;
+pub mod search;
 mod seek;
 mod spot;
 mod streams;
+mod sweep;
+mod typed;
 
 pub use pace::{IdleLimit, Speed, idle_limit, speed};
 pub use seek::Timeline;
 pub use spot::Events;
 pub use streams::{LineEnds, Streams, with_streams};
+pub use sweep::Wake;

@@ -7,6 +7,8 @@
 use std::path::Path;
 
 use super::checkpoints::Checkpoints;
+use super::scrollback::Scrollback;
+use super::search::Match;
 use super::spot::{Events, Spot};
 use crate::event::{Data, Event, Header, Micros};
 use crate::format::asciicast::Version;
@@ -34,11 +36,14 @@ pub struct Timeline {
     /// The next event, and the place after it.
     next: Option<(Event, Spot)>,
     here: Spot,
+    /// How many bytes of the next event's output the model was fed.
+    inside: usize,
     /// At `here`, unless that is being passed.
     model: Model,
     /// On the way somewhere: most of what is printed need not be drawn.
     passing: Option<Box<Keyframer>>,
     checkpoints: Checkpoints,
+    pub(super) scrollback: Scrollback,
     /// Where the state was known that `here` was come to from.
     from: u64,
     /// The end, as far as it was looked for.
@@ -74,9 +79,11 @@ impl Timeline {
             reader: None,
             next: None,
             here,
+            inside: 0,
             model,
             passing: None,
             checkpoints: Checkpoints::default(),
+            scrollback: Scrollback::default(),
             from: 0,
             end: here,
             ended: false,
@@ -104,10 +111,25 @@ impl Timeline {
     }
 
     /// Where the timeline stands: the time of the last event that happened, and
-    /// how many did.
+    /// how many did. [`Timeline::inside`] the next one, it is that one's time.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.here.position()
+        let time = match &self.next {
+            Some((next, _)) if self.inside > 0 => next.time,
+            _ => self.here.time,
+        };
+        Position { time, ..self.here.position() }
+    }
+
+    /// How many bytes of the next event's output are on the screen already: 0,
+    /// but after [`Timeline::seek_place`]. Stepping on goes on with the rest.
+    #[must_use]
+    pub fn inside(&self) -> u64 {
+        self.inside as u64
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// The screen there.
@@ -176,7 +198,30 @@ impl Timeline {
         end.or_else(|| self.ended.then_some(self.end.time))
     }
 
-    /// The event that happens next, if there is one yet.
+    /// Goes to a match: to where what was searched for is on the screen, if need
+    /// be in the middle of an event.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn seek_place(&mut self, place: &Match) -> Result<&Model> {
+        self.seek_event(place.event)?;
+        self.fetch()?;
+        let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        if let Some((Event { data: Data::Output(bytes), time }, after)) = &self.next
+            && let Some(part) = bytes.get(..offset).filter(|part| !part.is_empty())
+        {
+            if offset == bytes.len() {
+                return self.seek_event(after.event);
+            }
+            self.model.event(&Event { time: *time, data: Data::Output(part.to_vec()) });
+            self.inside = offset;
+        }
+        Ok(&self.model)
+    }
+
+    /// The event that happens next, if there is one yet. One that the timeline
+    /// is [`Timeline::inside`] is given whole.
+    ///
     ///
     /// # Errors
     /// When the recording cannot be read, or was changed.
@@ -199,11 +244,16 @@ impl Timeline {
         Ok(event)
     }
 
-    /// Goes back before the last event; `false` at the start.
+    /// Goes back before the last event, or the one it is inside; `false` at the
+    /// start.
     ///
     /// # Errors
     /// When the recording cannot be read, or was changed.
     pub fn step_back(&mut self) -> Result<bool> {
+        if self.inside > 0 {
+            self.seek_event(self.here.event)?;
+            return Ok(true);
+        }
         let Some(count) = self.here.event.checked_sub(1) else { return Ok(false) };
         let near = count.saturating_sub(NEAR);
         let known = self.checkpoints.last(|spot| spot.event <= count);
@@ -278,7 +328,7 @@ impl Timeline {
         there: impl Fn(&Spot, &Event) -> bool,
         most: u64,
     ) -> Result<bool> {
-        let ahead = before(&self.here);
+        let ahead = before(&self.here) && self.leave(&there)?;
         if ahead && self.passing.is_none() {
             let near = self.here.place.text().saturating_add(SHORT);
             if self.advance(&there, near)? {
@@ -302,6 +352,19 @@ impl Timeline {
         arrived
     }
 
+    /// Lets the event that the timeline is inside happen, if it is to; `false`
+    /// if it is not, so that the state here must be come by anew.
+    fn leave(&mut self, there: impl Fn(&Spot, &Event) -> bool) -> Result<bool> {
+        if self.inside == 0 {
+            return Ok(true);
+        }
+        let stays = self.next.as_ref().is_none_or(|(next, _)| there(&self.here, next));
+        if !stays {
+            self.step()?;
+        }
+        Ok(!stays)
+    }
+
     /// Begins to pass, at the last place before where the state is known; or,
     /// if `ahead`, where the timeline stands, if that is later. Where it is
     /// passing already it goes on.
@@ -321,6 +384,17 @@ impl Timeline {
             self.rewind();
         }
         Ok(())
+    }
+
+    /// The last place that `before` is true of and where the state is known
+    /// without playing from the start.
+    pub(super) fn known(
+        &mut self,
+        before: impl Fn(&Spot) -> bool,
+    ) -> Result<Option<(Spot, Keyframe)>> {
+        let checkpoint = self.checkpoints.last(&before);
+        let least = checkpoint.as_ref().map(|(spot, _)| spot.event);
+        Ok(self.stored(&before, least)?.or(checkpoint))
     }
 
     /// The last keyframe in the recording before, if it lies after event
@@ -362,6 +436,7 @@ impl Timeline {
     fn stand(&mut self, spot: Spot, keyframer: Keyframer) {
         self.passing = Some(Box::new(keyframer));
         self.here = spot;
+        self.inside = 0;
         self.from = spot.place.text();
         self.next = None;
         self.reader = None;
@@ -419,7 +494,12 @@ impl Timeline {
 
     fn happen(&mut self) -> Option<Event> {
         let (event, after) = self.next.take()?;
+        let inside = std::mem::take(&mut self.inside);
         match (&mut self.passing, &event.data) {
+            (None, Data::Output(bytes)) if inside > 0 => {
+                let rest = bytes.get(inside..).unwrap_or_default().to_vec();
+                self.model.event(&Event { time: event.time, data: Data::Output(rest) });
+            }
             (None, _) => self.model.event(&event),
             (Some(keyframer), Data::Output(bytes)) => keyframer.output(bytes),
             (Some(keyframer), Data::Resize(size)) => keyframer.resize(*size),

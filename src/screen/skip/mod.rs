@@ -36,6 +36,7 @@ use avt::{Parser, Terminal};
 
 use self::carry::{Controls, Op};
 use self::tracked::Tracked;
+pub(super) use self::tracked::Tracker;
 use super::keyframe::{Keyframe, Position};
 use super::model::{Decoder, new_terminal};
 use crate::event::TermSize;
@@ -202,13 +203,14 @@ impl Keyframer {
         }
     }
 
-    /// The terminal of a keyframe. [`Keyframe::outside`] begins anew.
+    /// The terminal of a keyframe.
     #[must_use]
     pub fn resume(keyframe: &Keyframe) -> Self {
         let mut keyframer = Self::new(keyframe.size);
         let (dump, held) = keyframe.output();
         keyframer.output(dump.as_bytes());
         keyframer.output(held);
+        keyframer.tracked.set(&keyframe.outside);
         keyframer
     }
 
@@ -277,7 +279,7 @@ impl Keyframer {
             return None;
         }
         let held = self.decoder.held().to_vec();
-        Keyframe::checked(&self.terminal, position, held, self.tracked.outside())
+        Keyframe::checked(&self.terminal, position, held, self.tracked.outside().clone())
     }
 
     fn rows(&self) -> usize {

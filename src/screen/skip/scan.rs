@@ -11,7 +11,7 @@ use super::carry::{Act, Op, Set};
 use super::{Adjacent, Keyframer, Restart};
 
 /// The sequences that are most of all output.
-enum Common {
+pub(super) enum Common {
     /// Changes cells of the row, moves along it or down, or does nothing.
     Plain,
     /// CUP; whether to the first cell.
@@ -27,7 +27,7 @@ enum Common {
 }
 
 /// What begins behind an ESC, and its length, if it is whole and common.
-fn common(text: &[u8]) -> Option<(Common, usize)> {
+pub(super) fn common(text: &[u8]) -> Option<(Common, usize)> {
     let params = match text {
         [b'[', params @ ..] => params,
         [b'(', b'B', ..] => return Some((Common::G0(false), 2)),

@@ -3,12 +3,17 @@
 //! Refuses to know the screen. The invariant: memory is bounded, whatever the
 //! length of a string.
 
+use avt::Parser;
 use avt::parser::State;
+use memchr::memchr2;
 
+use super::carry::Controls;
+use super::scan::common;
 use crate::screen::keyframe::{Outside, TITLE};
 
-/// Bytes of a string that are looked at: the longest title, and `0;`.
-const STRING: usize = TITLE + 2;
+/// Bytes of a string that are looked at: the longest title, `0;`, and a
+/// character that may be cut.
+const STRING: usize = TITLE + 6;
 /// Bytes of a control sequence that are looked at: more than any mode needs.
 const SEQUENCE: usize = 64;
 
@@ -21,8 +26,12 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn outside(&self) -> Outside {
-        self.outside.clone()
+    pub(super) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
+    pub(super) fn set(&mut self, outside: &Outside) {
+        self.outside = outside.clone();
     }
 
     /// A byte, before the parser gets it.
@@ -90,5 +99,70 @@ impl Tracked {
             _ => {}
         }
         self.raw.clear();
+    }
+}
+
+/// Follows output that is fed to a terminal anyway.
+#[derive(Default)]
+pub(in crate::screen) struct Tracker {
+    tracked: Tracked,
+    parser: Parser,
+    controls: Controls,
+    /// A sequence is open.
+    inside: bool,
+}
+
+impl Tracker {
+    /// What there is to know so far.
+    pub(in crate::screen) fn outside(&self) -> &Outside {
+        self.tracked.outside()
+    }
+
+    /// Goes on where a keyframe was made.
+    pub(in crate::screen) fn resume(&mut self, dump: &str, held: &[u8], outside: &Outside) {
+        // The dump ends with the sequence that was open.
+        self.output(dump.as_bytes());
+        self.output(held);
+        self.tracked.set(outside);
+    }
+
+    /// Takes output, cut anywhere.
+    pub(in crate::screen) fn output(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if !self.inside {
+                let Some(next) = memchr2(0x1b, 0xc2, rest) else { return };
+                rest = rest.get(next..).unwrap_or_default();
+                let skipped = match rest {
+                    [0x1b, sequence @ ..] => common(sequence).map(|(_, len)| 1 + len),
+                    [0xc2, 0xa0..=0xff | 0..=0x7f, ..] => Some(1),
+                    _ => None,
+                };
+                if let Some(len) = skipped {
+                    rest = rest.get(len..).unwrap_or_default();
+                    continue;
+                }
+                self.inside = true;
+            }
+            rest = self.sequence(rest);
+        }
+    }
+
+    /// Has avt's parser read the open sequence; returns what is behind it.
+    fn sequence<'a>(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            self.tracked.byte(self.parser.state, byte);
+            for ch in self.controls.feed(byte) {
+                let before = self.parser.state;
+                self.parser.feed(ch);
+                self.tracked.change(before, ch, self.parser.state);
+            }
+            if self.parser.state == State::Ground && self.controls.idle() {
+                self.inside = false;
+                break;
+            }
+        }
+        rest
     }
 }

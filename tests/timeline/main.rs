@@ -2,6 +2,8 @@
 //! recorded, whatever form it is in, wherever one comes from.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod find;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +43,8 @@ fn state(model: &Model) -> String {
     let lines =
         |screen: avt::Screen<'_>| format!("{:?}", screen.visible_lines().collect::<Vec<_>>());
     format!(
-        "{:?} {:?} {} {} {}",
+        "{:?} {:?} {:?} {} {} {}",
+        model.outside(),
         terminal.size(),
         terminal.cursor(),
         terminal.dump(),
@@ -129,7 +132,7 @@ fn record(live: &mut Live, events: &[Event]) {
 
 fn output() -> impl Strategy<Value = Data> {
     prop_oneof![
-        4 => "(\u{1b}\\[[0-9;?]{0,6}[A-HJ-MPXdfhlmr]|\u{1b}[78DEMc=>]|\u{1b}\\[\\?(1049|47|25|6|7)[hl]|[ -~é界\r\n]{1,9}){1,12}"
+        4 => "(\u{1b}\\[[0-9;?]{0,6}[A-HJ-MPXdfhlmr]|\u{1b}\\[[0-7]? q|\u{1b}\\]0;[a-z]{1,3}(\u{7}|\u{1b}\\\\)|\u{1b}\\]|\u{1b}[78DEMc=>]|\u{1b}\\[\\?(1049|47|25|6|7)[hl]|[ -~é界\r\n]{1,9}){1,12}"
             .prop_map(|text| Data::Output(text.into_bytes())),
         2 => "([a-z0-9 ]{0,25}\r\n){1,30}".prop_map(|text| Data::Output(text.into_bytes())),
         1 => prop::collection::vec(any::<u8>(), 0..30).prop_map(Data::Output),
