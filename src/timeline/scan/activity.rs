@@ -94,7 +94,8 @@ impl Pauses {
         }
         self.held.push(pause);
         while self.held.len() > PAUSES {
-            self.least = self.least.max(LEAST).saturating_mul(2);
+            let least = self.least.max(LEAST);
+            self.least = least.saturating_add(least / 4);
             self.held.retain(|pause| pause.length() >= self.least);
         }
     }
