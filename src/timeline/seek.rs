@@ -4,24 +4,23 @@
 //! came there, the state is the one that playing everything up to there gives;
 //! and memory does not grow with the recording.
 
+mod known;
+mod place;
+
 use std::path::Path;
 
 use super::checkpoints::Checkpoints;
 use super::scrollback::Scrollback;
-use super::search::Match;
 use super::spot::{Events, Spot};
 use crate::event::{Data, Event, Header, Micros};
 use crate::format::asciicast::Version;
 use crate::format::cipher::Identities;
-use crate::recording::{Anchor, Recording, Result, Source, State};
-use crate::screen::{Keyframe, Keyframer, Model, Position};
+use crate::recording::{Recording, Result, Source, State};
+use crate::screen::{Keyframer, Model, Position};
 
 /// So much text is played through the terminal model without further thought:
 /// it takes 2 ms, about what looking for a nearer place does.
 const SHORT: u64 = 128 << 10;
-/// Keyframes that are tried before the text is played from farther back: one
-/// that is damaged is not there, and many are an attack on time.
-const TRIES: usize = 8;
 /// A state is kept so many events before one that was stepped back to, so that
 /// the next step back is as cheap.
 const NEAR: u64 = 64;
@@ -198,27 +197,6 @@ impl Timeline {
         end.or_else(|| self.ended.then_some(self.end.time))
     }
 
-    /// Goes to a match: to where what was searched for is on the screen, if need
-    /// be in the middle of an event.
-    ///
-    /// # Errors
-    /// When the recording cannot be read, or was changed.
-    pub fn seek_place(&mut self, place: &Match) -> Result<&Model> {
-        self.seek_event(place.event)?;
-        self.fetch()?;
-        let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
-        if let Some((Event { data: Data::Output(bytes), time }, after)) = &self.next
-            && let Some(part) = bytes.get(..offset).filter(|part| !part.is_empty())
-        {
-            if offset == bytes.len() {
-                return self.seek_event(after.event);
-            }
-            self.model.event(&Event { time: *time, data: Data::Output(part.to_vec()) });
-            self.inside = offset;
-        }
-        Ok(&self.model)
-    }
-
     /// The event that happens next, if there is one yet. One that the timeline
     /// is [`Timeline::inside`] is given whole.
     ///
@@ -352,19 +330,6 @@ impl Timeline {
         arrived
     }
 
-    /// Lets the event that the timeline is inside happen, if it is to; `false`
-    /// if it is not, so that the state here must be come by anew.
-    fn leave(&mut self, there: impl Fn(&Spot, &Event) -> bool) -> Result<bool> {
-        if self.inside == 0 {
-            return Ok(true);
-        }
-        let stays = self.next.as_ref().is_none_or(|(next, _)| there(&self.here, next));
-        if !stays {
-            self.step()?;
-        }
-        Ok(!stays)
-    }
-
     /// Begins to pass, at the last place before where the state is known; or,
     /// if `ahead`, where the timeline stands, if that is later. Where it is
     /// passing already it goes on.
@@ -384,47 +349,6 @@ impl Timeline {
             self.rewind();
         }
         Ok(())
-    }
-
-    /// The last place that `before` is true of and where the state is known
-    /// without playing from the start.
-    pub(super) fn known(
-        &mut self,
-        before: impl Fn(&Spot) -> bool,
-    ) -> Result<Option<(Spot, Keyframe)>> {
-        let checkpoint = self.checkpoints.last(&before);
-        let least = checkpoint.as_ref().map(|(spot, _)| spot.event);
-        Ok(self.stored(&before, least)?.or(checkpoint))
-    }
-
-    /// The last keyframe in the recording before, if it lies after event
-    /// `least`.
-    fn stored(
-        &mut self,
-        before: impl Fn(&Spot) -> bool,
-        least: Option<u64>,
-    ) -> Result<Option<(Spot, Keyframe)>> {
-        let anchors = self.source.anchors()?;
-        let count = anchors.partition_point(|anchor| before(&Spot::at(anchor)));
-        let last = anchors.get(..count).unwrap_or_default().iter().rev();
-        let candidates: Vec<Anchor> = last
-            .take_while(|anchor| least.is_none_or(|least| anchor.mark.event > least))
-            .filter(|anchor| anchor.has_keyframe())
-            .take(TRIES)
-            .copied()
-            .collect();
-        for anchor in candidates {
-            let state = self.source.keyframe(&anchor)?;
-            let spot = Spot::at(&anchor);
-            let keyframe = state.and_then(|state| Keyframe::decode(&state).ok());
-            let keyframe = keyframe.filter(|keyframe| {
-                keyframe.position == spot.position() && keyframe.size == anchor.mark.size
-            });
-            if let Some(keyframe) = keyframe {
-                return Ok(Some((spot, keyframe)));
-            }
-        }
-        Ok(None)
     }
 
     fn rewind(&mut self) {

@@ -99,7 +99,7 @@ fn run(size: TermSize, limits: Limits, steps: &[Step], tally: &mut Tally) -> Res
                 if Keyframe::decode(&keyframe.encode()).as_ref() != Ok(&keyframe) {
                     return Err(format!("step {at}: decoded differs"));
                 }
-                if keyframe.outside != whole.tracked.outside() {
+                if &keyframe.outside != whole.tracked.outside() {
                     return Err(format!("step {at}: {:?} is not seen", keyframe.outside));
                 }
                 tally.made += 1;
