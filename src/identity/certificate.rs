@@ -8,6 +8,8 @@
 use data_encoding::{BASE64, BASE64_NOPAD};
 use sha2::{Digest, Sha256};
 
+use super::wire::{Wire, append_string};
+
 /// What a certificate's type has that its key's type has not.
 const SUFFIX: &str = "-cert-v01@openssh.com";
 
@@ -93,14 +95,16 @@ impl Key {
 /// The type of the key that a certificate type is for; `None` when `kind` is
 /// no certificate's: `sk-ssh-ed25519-cert-v01@openssh.com` is for
 /// `sk-ssh-ed25519@openssh.com`, `ssh-rsa-cert-v01@openssh.com` for `ssh-rsa`.
-fn plain_kind(kind: &str) -> Option<String> {
+#[must_use]
+pub fn plain_kind(kind: &str) -> Option<String> {
     let plain = kind.strip_suffix(SUFFIX)?;
     Some(if plain.starts_with("sk-") { format!("{plain}@openssh.com") } else { plain.to_owned() })
 }
 
 /// How many strings and mpints make up a key of this type, in its blob and,
 /// in the same order, in its certificate (PROTOCOL.certkeys, PROTOCOL.u2f).
-fn key_strings(plain: &str) -> Option<usize> {
+#[must_use]
+pub fn key_strings(plain: &str) -> Option<usize> {
     Some(match plain {
         "ssh-ed25519" => 1,
         "ssh-rsa"
@@ -115,42 +119,13 @@ fn key_strings(plain: &str) -> Option<usize> {
 }
 
 /// As `ssh-keygen -l` prints it: SHA-256 in base64 without padding.
-fn fingerprint(blob: &[u8]) -> String {
+#[must_use]
+pub fn fingerprint(blob: &[u8]) -> String {
     format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)))
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(super::LONGEST).collect()
-}
-
-fn append_string(out: &mut Vec<u8>, string: &[u8]) -> Option<()> {
-    out.extend_from_slice(&u32::try_from(string.len()).ok()?.to_be_bytes());
-    out.extend_from_slice(string);
-    Some(())
-}
-
-/// The unread rest of a message in SSH's wire format (RFC 4251, section 5).
-struct Wire<'a>(&'a [u8]);
-
-impl<'a> Wire<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take(8)?.try_into().ok().map(u64::from_be_bytes)
-    }
-
-    fn string(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()?;
-        self.take(usize::try_from(length).ok()?)
-    }
 }
 
 #[cfg(test)]

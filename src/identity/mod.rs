@@ -10,6 +10,7 @@ pub mod login;
 pub mod lookup;
 pub mod scrub;
 pub mod target;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -6,6 +6,7 @@
 //! content and never a secret of a command line.
 
 pub mod chain;
+pub mod finding;
 pub mod manifest;
 
 pub use manifest::Manifest;
