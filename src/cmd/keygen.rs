@@ -1,20 +1,24 @@
-//! `hrec keygen`: make the person's identity.
+//! `hrec keygen`: make the person's keys.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::rec::sealing::own_name;
 use crate::cli;
-use crate::config::{Config, identity};
+use crate::config::{Config, identity, signing};
 
-/// The recipient alone goes to standard output, so that
+/// What others need goes alone to standard output, so that
 /// `hrec rec -r "$(hrec keygen)"` works; where the key is goes to standard
 /// error.
 ///
 /// # Errors
-/// When an identity is there already, or none can be written.
-pub fn run(_args: &cli::Keygen, config: &Config) -> Result<ExitCode> {
+/// When a key is there already, or none can be written.
+pub fn run(args: &cli::Keygen, config: &Config) -> Result<ExitCode> {
+    if args.signing {
+        return signing_key(args.rotate, config);
+    }
     let path = identity::path(config.dirs());
     let recipient = identity::create(&path)?;
     writeln!(std::io::stdout().lock(), "{recipient}")?;
@@ -23,5 +27,28 @@ pub fn run(_args: &cli::Keygen, config: &Config) -> Result<ExitCode> {
         "hrec: wrote {}; keep a copy of it elsewhere",
         path.display()
     );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn signing_key(rotate: bool, config: &Config) -> Result<ExitCode> {
+    let path = signing::path(config.dirs());
+    let signers = signing::signers(config.dirs());
+    let mut err = std::io::stderr().lock();
+    let public = if rotate {
+        let (public, old) = signing::rotate(&path, &signers, &own_name())?;
+        let _ = writeln!(
+            err,
+            "hrec: the old key is {} now; nothing needs it any more, and it can be removed",
+            old.display()
+        );
+        public
+    } else {
+        signing::create(&path, &signers, &own_name())?
+    };
+    writeln!(std::io::stdout().lock(), "{public}")?;
+    let _ = writeln!(err, "hrec: wrote {}; {} trusts it", path.display(), signers.display());
+    if config.seal_key() != path {
+        let _ = writeln!(err, "hrec: seal.key names another key, which seals, and not this one");
+    }
     Ok(ExitCode::SUCCESS)
 }

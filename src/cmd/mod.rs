@@ -29,7 +29,9 @@ mod place;
 mod play;
 mod rec;
 mod recover;
+mod seal;
 mod source;
+mod verify;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
 /// session. The number is the one that `timeout`, `env` and `docker run` use:
@@ -69,6 +71,8 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Info(args) => with(&[], |config| info::run(args, config)),
         Verb::Cat(args) => with(&[], |config| cat::run(args, config)),
         Verb::Recover(args) => with(&[], |config| recover::run(args, config)),
+        Verb::Verify(args) => with(&[], |config| verify::run(args, config)),
+        Verb::Seal(args) => with(&[], |config| seal::run(args, config)),
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // The one verb that must work with a broken configuration.
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 
 use super::place::{Place, identities};
+use super::rec::sealing::own_signer;
 use super::source::Source;
 use crate::cli;
 use crate::config::{self, Config};
@@ -49,7 +50,14 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
         manifest.chain = Some(made_from?);
         manifest.end_reason.get_or_insert_with(|| "interrupted".to_owned());
         count(&mut manifest, Source::open_place(&whole, &identities)?)?;
-        manifest.write(&paths.manifest(), true)?;
+        let sealed =
+            own_signer(config).and_then(|signer| super::seal::write(&manifest, &whole, &signer));
+        if let Err(error) = sealed {
+            manifest.write(&paths.manifest(), true)?;
+            let why = super::told(&error);
+            let _ =
+                writeln!(std::io::stderr().lock(), "hrec: it is not sealed: {}", safe_text(&why));
+        }
     }
 
     let mut err = std::io::stderr().lock();
@@ -90,7 +98,7 @@ fn recipients(manifest: Option<&Manifest>, config: &Config) -> Result<Recipients
     Ok(recipients)
 }
 
-fn made_from(paths: &Paths) -> Result<ChainState> {
+pub(super) fn made_from(paths: &Paths) -> Result<ChainState> {
     let part = File::open(paths.part()).context("cannot open the part")?;
     let journals = recording::journal_paths(paths)?;
     let journals = journals.iter().filter_map(|path| {

@@ -111,15 +111,25 @@ pub struct RecordTo {
 }
 
 impl RecordTo {
-    /// The line that tells of a new identity.
+    /// The line that tells of keys that were made: the identity, and the
+    /// signing key at `signing`.
     #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        self.made.as_ref().map(|path| {
-            format!(
-                "hrec: made a key for your recordings in {}; keep a copy of it elsewhere",
-                path.display()
-            )
-        })
+    pub fn notice(&self, signing: Option<&Path>) -> Option<String> {
+        let seals = |path: &Path| format!("a key that seals them in {}", path.display());
+        match (&self.made, signing) {
+            (Some(path), signing) => {
+                let seals =
+                    signing.map(|path| format!(", and {}", seals(path))).unwrap_or_default();
+                Some(format!(
+                    "hrec: made a key for your recordings in {}{seals}; keep a copy of the first elsewhere",
+                    path.display()
+                ))
+            }
+            (None, Some(path)) => {
+                Some(format!("hrec: made a key that seals your recordings in {}", path.display()))
+            }
+            (None, None) => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, StorePath, Value};
+use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, Value};
 use super::{Setting, Source};
 
 /// What is known of a setting apart from its value.
@@ -140,7 +140,7 @@ keys! {
 
     /// The directory that holds the recordings; empty for
     /// $XDG_DATA_HOME/hrec, which is ~/.local/share/hrec.
-    store_path: StorePath = "store.path", r#""""#;
+    store_path: OwnPath = "store.path", r#""""#;
 
     /// Space that must stay free on the store's file system: with less, no
     /// recording is begun.
@@ -159,6 +159,13 @@ keys! {
     /// What the manifest, which is not encrypted, tells of the command line:
     /// "none", or "scrubbed", all of it but what looks like a secret.
     manifest_command: ManifestCommand = "manifest.command", r#""none""#;
+
+    /// The key that seals recordings, made with ssh-keygen(1): a private key
+    /// without a passphrase, which is a certificate's when KEY-cert.pub is beside
+    /// it; or a public key (KEY.pub) or certificate whose private key ssh-agent
+    /// holds, in hardware or not. Empty for signing_key beside the person's own
+    /// configuration, which the first recording makes. See hrec-seal(7).
+    seal_key: OwnPath = "seal.key", r#""""#;
 
     /// In a replay, longer pauses are shortened to this; "0s" keeps them.
     play_idle: Duration = "play.idle", r#""2s""#;

@@ -9,6 +9,7 @@ mod file;
 pub mod identity;
 mod keys;
 mod nearest;
+pub mod signing;
 pub mod value;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use toml::de::DeValue;
 
 pub use keys::{KEYS, Key, Settings};
 pub use nearest::nearest;
-pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, StorePath};
+pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath};
 
 /// Where the administrator's configuration is. Never taken from the
 /// environment: whoever can set a variable could then unlock what is locked.
@@ -255,6 +256,15 @@ impl Config {
         }
     }
 
+    /// The key that seals recordings.
+    #[must_use]
+    pub fn seal_key(&self) -> PathBuf {
+        match &self.seal_key.value.0 {
+            Some(path) => self.expand(path),
+            None => signing::path(&self.dirs),
+        }
+    }
+
     /// The files named by `record.recipients_files`.
     #[must_use]
     pub fn recipients_files(&self) -> Vec<PathBuf> {
@@ -309,6 +319,7 @@ impl Config {
         let by_home = |p: &Path| p.starts_with("~");
         let moved = match key.name {
             "store.path" => self.store_path.value.0.as_deref().is_none_or(by_home),
+            "seal.key" => self.seal_key.value.0.as_deref().is_none_or(by_home),
             "record.recipients_files" => {
                 self.record_recipients_files.value.iter().any(|p| by_home(&p.0))
             }

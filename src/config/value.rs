@@ -34,9 +34,9 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePath(pub PathBuf);
 
-/// The store: a path, or, as `""`, the default one, `$XDG_DATA_HOME/hrec`.
+/// A path, or, as `""`, the place that hrec chooses itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorePath(pub Option<PathBuf>);
+pub struct OwnPath(pub Option<PathBuf>);
 
 /// What happens when a recording cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl Value for Vec<FilePath> {
     }
 }
 
-impl Value for StorePath {
+impl Value for OwnPath {
     const ACCEPTS: &'static str = "a path, absolute or beginning with ~/";
 
     fn read(toml: &DeValue<'_>) -> Result<Self, String> {
@@ -358,8 +358,8 @@ mod tests {
         }
         there_and_back(vec!["a\"b\\c\u{7}\u{202e}é".to_owned(), "x".to_owned()]);
         there_and_back(vec![FilePath("/a b/c".into())]);
-        there_and_back(StorePath(None));
-        there_and_back(StorePath(Some("~/r".into())));
+        there_and_back(OwnPath(None));
+        there_and_back(OwnPath(Some("~/r".into())));
         there_and_back(true);
         there_and_back(Mode::Strict);
         there_and_back(Input::Full);
@@ -368,8 +368,8 @@ mod tests {
 
     #[test]
     fn relative_paths_are_refused() {
-        assert!(read::<StorePath>(r#""recordings""#).unwrap_err().contains("no absolute path"));
-        assert!(read::<StorePath>(r#""~root/x""#).is_err());
+        assert!(read::<OwnPath>(r#""recordings""#).unwrap_err().contains("no absolute path"));
+        assert!(read::<OwnPath>(r#""~root/x""#).is_err());
         assert!(read::<Vec<FilePath>>(r#"["/ok", "x"]"#).is_err());
     }
 

@@ -67,10 +67,27 @@ pub fn compute<J: Read>(
 /// # Errors
 /// When it cannot be read.
 pub fn journal(head: &[u8], number: u64, file: impl Read) -> io::Result<JournalState> {
+    journal_to(head, number, file, u64::MAX)
+}
+
+/// The same over `records` records at most.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn journal_to(
+    head: &[u8],
+    number: u64,
+    file: impl Read,
+    records: u64,
+) -> io::Result<JournalState> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let mut chain = JournalChain::seed(head, number);
-    while let Some(record) = journal::read_raw(&mut file)? {
+    let mut count = 0;
+    while count < records
+        && let Some(record) = journal::read_raw(&mut file)?
+    {
         chain.extend(&record);
+        count += 1;
     }
     Ok(chain.state())
 }

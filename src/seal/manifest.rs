@@ -171,18 +171,56 @@ impl Manifest {
             .map_err(|source| Error::Form { path: path.to_owned(), source })
     }
 
+    /// As the file has it.
+    ///
+    /// # Errors
+    /// Only for want of memory.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
     /// Writes it, or replaces it: whoever looks sees the old one or the new
     /// one whole. With `sync` it is durable when this returns.
     ///
     /// # Errors
     /// [`Error::Io`]; an older one is as it was then.
     pub fn write(&self, path: &Path, sync: bool) -> Result<(), Error> {
-        let draft = path.with_extension(format!("json.{:08x}", rand::random::<u32>()));
-        let result = self.write_draft(&draft, sync).and_then(|()| rename(&draft, path));
-        if let Err(source) = result {
-            let _ = std::fs::remove_file(&draft);
-            return Err(Error::Io { what: "write", path: path.to_owned(), source });
-        }
+        self.write_sealed(path, sync, |_| None)
+    }
+
+    /// The same, with the signature file that `seal` makes of its bytes beside
+    /// it, if it makes one. A seal of an older one is removed first: at no
+    /// moment is there a seal that does not belong to its manifest.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; an older one is as it was then.
+    pub fn write_sealed(
+        &self,
+        path: &Path,
+        sync: bool,
+        seal: impl FnOnce(&[u8]) -> Option<String>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Io { what: "write", path: path.to_owned(), source };
+        let text = self.to_bytes().map_err(failed)?;
+        let sealed = seal(&text);
+        let signature = signature(path);
+        let drafts = Drafts::new(path);
+        let written = (|| {
+            create(&drafts.manifest, &text, sync)?;
+            if let Some(sealed) = &sealed {
+                create(&drafts.signature, sealed.as_bytes(), sync)?;
+            }
+            match std::fs::remove_file(&signature) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            rename(&drafts.manifest, path)?;
+            if sealed.is_some() { rename(&drafts.signature, &signature) } else { Ok(()) }
+        })();
+        drop(drafts);
+        written.map_err(failed)?;
         if sync && let Some(dir) = path.parent() {
             let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| Error::Io {
@@ -192,14 +230,6 @@ impl Manifest {
             })?;
         }
         Ok(())
-    }
-
-    fn write_draft(&self, draft: &Path, sync: bool) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-        file.write_all(&text)?;
-        if sync { file.sync_all() } else { Ok(()) }
     }
 
     /// The target's name, as it was typed.
@@ -213,6 +243,41 @@ impl Manifest {
     pub fn who(&self, field: &str) -> Option<&Value> {
         self.identity.get(field)?.get("value")
     }
+}
+
+/// The path of the signature over the manifest at this path.
+#[must_use]
+pub fn signature(manifest: &Path) -> PathBuf {
+    let mut name = manifest.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+/// What is written before it has its name; gone when this is.
+struct Drafts {
+    manifest: PathBuf,
+    signature: PathBuf,
+}
+
+impl Drafts {
+    fn new(path: &Path) -> Self {
+        let manifest = path.with_extension(format!("json.{:08x}", rand::random::<u32>()));
+        Self { signature: signature(&manifest), manifest }
+    }
+}
+
+impl Drop for Drafts {
+    fn drop(&mut self) {
+        for draft in [&self.manifest, &self.signature] {
+            let _ = std::fs::remove_file(draft);
+        }
+    }
+}
+
+fn create(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    if sync { file.sync_all() } else { Ok(()) }
 }
 
 /// rename(2), again after a signal: file systems in user space and over the

@@ -55,8 +55,10 @@ impl Sandbox {
     /// nothing to say of them.
     pub fn new() -> Self {
         let sandbox = Self::without_keys();
-        let made = sandbox.hrec(&["keygen"]);
-        assert!(made.status.success(), "hrec keygen: {made:?}");
+        for keygen in [&["keygen"][..], &["keygen", "--signing"]] {
+            let made = sandbox.hrec(keygen);
+            assert!(made.status.success(), "hrec keygen: {made:?}");
+        }
         sandbox
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::begin::Begin;
 use super::lookup::Found;
+use super::sealing::Sealing;
 use crate::cli;
 use crate::config::{Config, ManifestCommand, identity as keys};
 use crate::event::{Header, Micros};
@@ -62,6 +63,8 @@ pub struct Made {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// Why it is not sealed.
+    pub unsealed: Option<String>,
 }
 
 /// The manifest, and how it is replaced at the end.
@@ -71,6 +74,7 @@ pub struct Keeper {
     start: jiff::Timestamp,
     sync: bool,
     target: Found,
+    sealing: Sealing,
 }
 
 impl Keep {
@@ -96,6 +100,7 @@ impl Keep {
                 .with_context(|| format!("cannot read the recipients in {name}"))?;
             recipients.add_file(&name, &text)?;
         }
+        let sealing = Sealing::begin(config, session.id.as_str(), session.start);
         let begun = Begin {
             output: args.output.clone(),
             store: config.store(),
@@ -115,8 +120,10 @@ impl Keep {
             start: session.start,
             sync: config.record_sync.value,
             target: Found::default(),
+            sealing,
         };
-        Ok(Self { live: begun.live, keeper, notice: to.notice() })
+        let notice = to.notice(keeper.sealing.made.as_deref());
+        Ok(Self { live: begun.live, keeper, notice })
     }
 }
 
@@ -165,10 +172,14 @@ impl Keeper {
                 self.manifest.chain = Some(live.chain());
             }
         }
-        let written = self.manifest.write(&self.path, self.sync);
+        let mut unsealed = None;
+        let sealing = self.sealing;
+        let written = self.manifest.write_sealed(&self.path, self.sync, |manifest| {
+            sealing.seal(manifest).map_err(|error| unsealed = Some(crate::cmd::told(&error))).ok()
+        });
         let finished = finished.context("the recording is left interrupted")?;
         written.context("the recording is finished, but its manifest is not")?;
-        Ok(Made { path: finished.path, bytes: finished.bytes_file })
+        Ok(Made { path: finished.path, bytes: finished.bytes_file, unsealed })
     }
 }
 

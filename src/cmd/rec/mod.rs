@@ -3,6 +3,7 @@
 mod begin;
 mod keep;
 mod lookup;
+pub(super) mod sealing;
 mod tell;
 
 use std::ffi::{OsStr, OsString};

@@ -1,0 +1,107 @@
+//! `hrec seal`: seals what could not be sealed when it ended.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use super::place::Place;
+use super::rec::sealing::own_signer;
+use super::recover::made_from;
+use crate::cli;
+use crate::config::Config;
+use crate::recording::{is_live, journal_paths};
+use crate::screen::safe_text;
+use crate::seal::manifest::{FileDigest, Manifest, State, signature};
+use crate::seal::signer::Signer;
+use crate::seal::sshsig::NAMESPACE;
+use crate::seal::verify::digest;
+
+/// Runs the verb.
+///
+/// # Errors
+/// When there is no such recording, it is sealed already, or it is not what
+/// its manifest says.
+pub fn run(args: &cli::Seal, config: &Config) -> Result<ExitCode> {
+    let places: Vec<Place> =
+        args.recs.iter().map(|rec| Place::find(rec, config)).collect::<Result<_>>()?;
+    let signer = own_signer(config)?;
+    for place in places {
+        seal(&place, &signer)
+            .with_context(|| format!("cannot seal {}", safe_text(&place.path.to_string_lossy())))?;
+        let id = place.paths.stem().to_string_lossy().into_owned();
+        writeln!(std::io::stderr().lock(), "hrec: sealed {}", safe_text(&id))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn seal(place: &Place, signer: &Signer) -> Result<()> {
+    let path = place.paths.manifest();
+    if signature(&path).symlink_metadata().is_ok() {
+        bail!("it is sealed already");
+    }
+    let mut manifest = Manifest::read(&path)?;
+    match manifest.state {
+        State::Live => interrupted(place, &mut manifest)?,
+        // A seal says "this is what was recorded": nothing is sealed that
+        // differs from what the recorder wrote down.
+        _ => unchanged(place, &manifest.files)?,
+    }
+    write(&manifest, place, signer)
+}
+
+/// Writes the manifest, sealed by the long-lived key itself.
+///
+/// # Errors
+/// When it cannot be signed or written.
+pub(super) fn write(manifest: &Manifest, place: &Place, signer: &Signer) -> Result<()> {
+    let mut failed = None;
+    let path = place.paths.manifest();
+    let bytes = manifest.to_bytes()?;
+    let sealed = signer.seal(NAMESPACE, &bytes);
+    manifest.write_sealed(&path, true, |_| sealed.map_err(|error| failed = Some(error)).ok())?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// What is there of a recording whose writer did not live to say so.
+fn interrupted(place: &Place, manifest: &mut Manifest) -> Result<()> {
+    let paths = &place.paths;
+    let finished = paths.finished();
+    if finished.exists() {
+        manifest.state = State::Finished;
+        manifest.files = vec![listed(&finished)?];
+        manifest.end_reason.get_or_insert_with(|| "interrupted".to_owned());
+        return Ok(());
+    }
+    let part = paths.part();
+    if is_live(&part) {
+        bail!("it is still being made");
+    }
+    manifest.state = State::Interrupted;
+    manifest.chain = Some(made_from(paths)?);
+    manifest.files = vec![listed(&part)?];
+    for journal in journal_paths(paths)? {
+        manifest.files.push(listed(&journal)?);
+    }
+    manifest.end_reason.get_or_insert_with(|| "interrupted".to_owned());
+    Ok(())
+}
+
+fn listed(path: &std::path::Path) -> Result<FileDigest> {
+    let (size, sha256) = digest(path)
+        .with_context(|| format!("cannot read {}", safe_text(&path.to_string_lossy())))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(FileDigest { name, size, sha256 })
+}
+
+fn unchanged(place: &Place, files: &[FileDigest]) -> Result<()> {
+    for file in files {
+        if listed(&place.paths.dir().join(&file.name))? != *file {
+            bail!(
+                "{} is not what its manifest says; hrec verify tells more",
+                safe_text(&file.name)
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! `hrec verify`: whether recordings are what was recorded, whole, and sealed
+//! by whom.
+
+mod content;
+mod told;
+
+use std::num::NonZero;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use super::place::{Place, identities};
+use crate::cli;
+use crate::config::{Config, signing};
+use crate::recording::{is_live, journal_paths};
+use crate::seal::finding::{Class, Finding, Weight};
+use crate::seal::signers::Signers;
+use crate::seal::verify::{Files, Report, check};
+use crate::store::Local;
+
+/// Something is incomplete.
+const INCOMPLETE: u8 = 1;
+
+/// Something is wrong.
+const BAD: u8 = 2;
+
+/// Runs the verb.
+///
+/// # Errors
+/// When there is no such recording, or nothing to check against can be read.
+pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
+    let places = places(args, config)?;
+    let signers = signers(args, config)?;
+    let mut reports = all(&places, &signers);
+    if !args.identity.is_empty() {
+        let given = cli::Identity { files: args.identity.clone() };
+        let identities = identities(&given, config)?;
+        for (report, (place, _)) in reports.iter_mut().zip(&places) {
+            content::check(place, &identities, report);
+        }
+    }
+    let summary = told::Summary::of(reports, signers.remarks);
+    let status = summary.weight().map_or(0, status);
+    summary.show(args.json, args.all)?;
+    Ok(ExitCode::from(status))
+}
+
+/// What a weight is as an exit status: `hrec(1)` states these.
+fn status(weight: Weight) -> u8 {
+    match weight {
+        Weight::Incomplete => INCOMPLETE,
+        Weight::Bad => BAD,
+        Weight::Unknown => super::FAILED,
+    }
+}
+
+/// The recordings asked for, and whether each is one of the store's.
+fn places(args: &cli::Verify, config: &Config) -> Result<Vec<(Place, bool)>> {
+    if args.all {
+        let own = std::env::var(crate::identity::Who::PARENT).ok();
+        let entries = Local::new(config.store()).list()?;
+        let others = entries.iter().filter(|entry| own.as_ref() != Some(&entry.id));
+        return Ok(others.map(|entry| (Place::stored(entry), true)).collect());
+    }
+    if args.recs.is_empty() {
+        bail!("which recordings? name some, or give --all");
+    }
+    let root = config.store().join("recordings");
+    let find = |rec: &std::ffi::OsString| -> Result<(Place, bool)> {
+        let place = Place::find(rec, config)?;
+        let stored = place.paths.dir().starts_with(&root);
+        if !place.paths.manifest().exists() && !place.path.exists() && !place.paths.part().exists()
+        {
+            bail!("{} is not there", place.path.display());
+        }
+        Ok((place, stored))
+    };
+    args.recs.iter().map(find).collect()
+}
+
+/// Whose signatures are trusted: as asked for, or the administrator's list and
+/// the person's own.
+fn signers(args: &cli::Verify, config: &Config) -> Result<Signers> {
+    let mut signers = Signers::default();
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    for path in &args.signers {
+        signers.add(&path.to_string_lossy(), &read(path)?);
+    }
+    let lists = [signing::SYSTEM_SIGNERS.into(), signing::signers(config.dirs())];
+    for path in lists.iter().filter(|path| args.signers.is_empty() && path.exists()) {
+        signers.add(&path.to_string_lossy(), &read(path)?);
+    }
+    let revoked = [signing::SYSTEM_REVOKED.into(), signing::revoked(config.dirs())];
+    for path in revoked.iter().filter(|path| path.exists()) {
+        signers.revoke(&path.to_string_lossy(), &read(path)?);
+    }
+    Ok(signers)
+}
+
+/// Checks them all, on every core there is.
+fn all(places: &[(Place, bool)], signers: &Signers) -> Vec<Report> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((place, stored)) = places.get(at) else { return done };
+            done.push((at, one(place, *stored, signers)));
+        }
+    };
+    let mut done: Vec<(usize, Report)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores.min(places.len())).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            // A thread that panicked has lost its reports, which `zip` would
+            // show as another recording's: so the panic goes on.
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, report)| report).collect()
+}
+
+fn one(place: &Place, stored: bool, signers: &Signers) -> Report {
+    let paths = &place.paths;
+    let part = paths.part();
+    let there = part.symlink_metadata().is_ok();
+    // Looked at only where there is a part: of ten thousand recordings each
+    // look would read a directory.
+    let journals = if there { journal_paths(paths).unwrap_or_default() } else { Vec::new() };
+    let journals = journals
+        .into_iter()
+        .filter_map(|path| Some((paths.journal_number(path.file_name()?)?, path)))
+        .collect();
+    let files = Files {
+        id: paths.stem().to_string_lossy().into_owned(),
+        stored,
+        manifest: paths.manifest(),
+        finished: paths.finished(),
+        live: there && is_live(&part),
+        part,
+        journals,
+    };
+    let mut report = check(&files, signers);
+    if report.manifest_sha256.is_none()
+        && place.path.extension().is_some_and(|e| e != "age" && e != "part")
+    {
+        let what = "it is a recording that has no manifest: another program's, perhaps";
+        report.findings = vec![Finding::of(&files.id, Class::NotYetSealed, what)];
+    }
+    report
+}
