@@ -104,6 +104,10 @@ pub struct Rec {
     #[arg(long, value_name = "WHAT", value_parser = choices(INPUTS))]
     pub input: Option<String>,
 
+    /// Seal with the key in FILE, as seal.key in hrec-config(5) names one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub seal_key: Option<PathBuf>,
+
     /// Give the recording a title
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,

@@ -134,6 +134,10 @@ fn rec_flags(args: &cli::Rec) -> Vec<Flag> {
     };
     flags.extend(one("--mode", "record.mode", &args.mode));
     flags.extend(one("--input", "record.input", &args.input));
+    let seal_key = args.seal_key.as_ref().map(|path| {
+        std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned()
+    });
+    flags.extend(one("--seal-key", "seal.key", &seal_key));
     // Either flag replaces both lists: `-r alice` means Alice, and not also
     // whoever is in a file that the configuration names.
     if !args.recipient.is_empty() || !args.recipients_file.is_empty() {

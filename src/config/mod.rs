@@ -319,7 +319,8 @@ impl Config {
         let by_home = |p: &Path| p.starts_with("~");
         let moved = match key.name {
             "store.path" => self.store_path.value.0.as_deref().is_none_or(by_home),
-            "seal.key" => self.seal_key.value.0.as_deref().is_none_or(by_home),
+            // The person's own, where the system names none.
+            "seal.key" => self.seal_key.value.0.as_deref().is_some_and(by_home),
             "record.recipients_files" => {
                 self.record_recipients_files.value.iter().any(|p| by_home(&p.0))
             }

@@ -21,6 +21,7 @@ const SAMPLES: &[(&str, [&str; 2], &str)] = &[
     ("shell.stream_burst", [r#""2MiB""#, r#""0""#], r#""1 Mio""#),
     ("shell.stream_rate", [r#""1KiB""#, r#""0""#], r#""16KiB/s""#),
     ("manifest.command", [r#""scrubbed""#, r#""none""#], r#""all""#),
+    ("seal.key", [r#""/etc/k1""#, r#""/etc/k2""#], r#""here""#),
     ("play.idle", [r#""5s""#, r#""250ms""#], r#""-1s""#),
 ];
 

@@ -150,6 +150,10 @@ pub struct Manifest {
     /// The digest of the settings that held.
     #[serde(default)]
     pub policy_sha256: String,
+    /// The fingerprint of the key that was made for this session, which seals
+    /// it at the end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session_key: Option<String>,
 }
 
 impl Manifest {
@@ -212,10 +216,7 @@ impl Manifest {
             if let Some(sealed) = &sealed {
                 create(&drafts.signature, sealed.as_bytes(), sync)?;
             }
-            match std::fs::remove_file(&signature) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove(&signature)?;
             rename(&drafts.manifest, path)?;
             if sealed.is_some() { rename(&drafts.signature, &signature) } else { Ok(()) }
         })();
@@ -278,6 +279,17 @@ fn create(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     if sync { file.sync_all() } else { Ok(()) }
+}
+
+/// unlink(2) of what may not be there, again after a signal.
+fn remove(path: &Path) -> io::Result<()> {
+    loop {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => return result,
+        }
+    }
 }
 
 /// rename(2), again after a signal: file systems in user space and over the

@@ -68,7 +68,7 @@ impl Session {
 /// thread that begins a recording and by the one that writes it.
 fn points(sandbox: &Sandbox) -> Vec<(String, usize)> {
     let session = Session::run(sandbox, None);
-    assert_eq!(session.left(), ["x.cast.zst.age", "x.manifest.json"]);
+    assert_eq!(session.left(), ["x.cast.zst.age", "x.manifest.json", "x.manifest.json.sig"]);
     assert_eq!(session.recorded(sandbox), SHOWN);
     let mut counts: BTreeMap<(u32, String), usize> = BTreeMap::new();
     for (thread, call) in session.trace.calls() {

@@ -98,5 +98,6 @@ pub fn files(file: &Path) -> Vec<PathBuf> {
         beside(".journal.0"),
         beside(".journal.1"),
         beside(".manifest.json"),
+        beside(".manifest.json.sig"),
     ]
 }

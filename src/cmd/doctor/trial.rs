@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Check;
 use super::checks::nearest_existing;
-use crate::config::{Config, identity};
+use crate::config::{Config, identity, signing};
 
 /// Makes the test recording.
 pub(super) fn run(config: &Config) -> Check {
@@ -34,7 +34,14 @@ fn record(config: &Config) -> Result<String> {
     // Not something that a shell's or a program's start could print as well.
     let word = format!("hrec-doctor-{:016x}", rand::random::<u64>());
     let mut rec = hrec()?;
-    rec.arg("rec").arg("-o").arg(&file).args(&key.record).arg("--").args(["/bin/echo", &word]);
+    rec.arg("rec").arg("-o").arg(&file).args(&key.record);
+    if !config.seal_key().exists() {
+        // To look must not make that key either.
+        let seal = place.0.join("signing_key");
+        signing::create(&seal, &place.0.join("allowed_signers"), "trial")?;
+        rec.arg("--seal-key").arg(seal);
+    }
+    rec.arg("--").args(["/bin/echo", &word]);
     let out = output(&mut rec)?;
     ensure!(
         out.stdout == format!("{word}\n").as_bytes(),

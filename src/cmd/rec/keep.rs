@@ -109,7 +109,7 @@ impl Keep {
             uid: session.who.uid(),
             id: session.id.clone(),
             header: header(args, config, session, prepared),
-            manifest: begun(config, session, &recipients),
+            manifest: begun(config, session, &recipients, &sealing),
             recipients,
             sync: config.record_sync.value,
         }
@@ -208,7 +208,12 @@ fn digests(files: Vec<FileState>) -> Vec<FileDigest> {
 }
 
 /// The manifest of a session that has not started.
-fn begun(config: &Config, session: &Session<'_>, recipients: &Recipients) -> Manifest {
+fn begun(
+    config: &Config,
+    session: &Session<'_>,
+    recipients: &Recipients,
+    sealing: &Sealing,
+) -> Manifest {
     let program = Path::new(session.program).file_name().unwrap_or(session.program);
     let scrubbed = config.manifest_command.value == ManifestCommand::Scrubbed;
     Manifest {
@@ -233,6 +238,7 @@ fn begun(config: &Config, session: &Session<'_>, recipients: &Recipients) -> Man
         files: Vec::new(),
         chain: None,
         policy_sha256: policy_digest(config),
+        session_key: Some(sealing.fingerprint()),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::config::{Config, signing};
+use crate::config::{Config, Source, signing};
 use crate::seal::session_key::{Certified, SessionKey, certify};
 use crate::seal::signer::{self, Signer};
 use crate::seal::sshsig::NAMESPACE;
@@ -23,7 +23,6 @@ const LATE: Duration = Duration::from_secs(2);
 /// A seal to come.
 pub struct Sealing {
     key: SessionKey,
-    fingerprint: String,
     certified: Receiver<Result<Way>>,
     /// The key that was made just now because there was none.
     pub made: Option<PathBuf>,
@@ -44,22 +43,21 @@ impl Sealing {
         let (sender, certified) = mpsc::channel();
         let made = make_own(config);
         let (path, agent) = (config.seal_key(), agent());
-        let list = signing::signers(config.dirs());
+        let list = trusting(config);
         let (public, id) = (key.public(), id.to_owned());
         let after = u64::try_from(start.as_second()).unwrap_or(0);
         let certify = move || {
             // A session that is over waits for nothing.
-            let _ = sender.send(way(&path, agent.as_deref(), &list, &public, &id, after));
+            let _ = sender.send(way(&path, agent.as_deref(), list.as_deref(), &public, &id, after));
         };
         // Without a thread the sender is gone, which the end then says.
         let _ = std::thread::Builder::new().name("certify".to_owned()).spawn(certify);
-        let fingerprint = key.fingerprint();
-        Self { key, fingerprint, certified, made: made.ok().flatten() }
+        Self { key, certified, made: made.ok().flatten() }
     }
 
     /// The session key's fingerprint, as `ssh-keygen -l` prints it.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    pub fn fingerprint(&self) -> String {
+        self.key.fingerprint()
     }
 
     /// The signature over the manifest's bytes; the session's key is no more.
@@ -76,7 +74,7 @@ impl Sealing {
 fn way(
     path: &Path,
     agent: Option<&Path>,
-    list: &Path,
+    list: Option<&Path>,
     public: &[u8; 32],
     id: &str,
     after: u64,
@@ -89,10 +87,17 @@ fn way(
     Ok(Way::Session(Box::new(certify(&signer, public, id, &principal, after)?)))
 }
 
-/// The key at `path`, which the person trusts from now on, if they did not
-/// already: it is their own.
-fn load(path: &Path, agent: Option<&Path>, list: &Path) -> Result<Signer> {
+/// Where the configured key is to be trusted, since it is the person's own. A
+/// key for one recording only is trusted by whoever says so.
+fn trusting(config: &Config) -> Option<PathBuf> {
+    let once = matches!(config.seal_key.source, Source::Flag(_));
+    (!once).then(|| signing::signers(config.dirs()))
+}
+
+/// The key at `path`, which `list` has from now on, if it did not already.
+fn load(path: &Path, agent: Option<&Path>, list: Option<&Path>) -> Result<Signer> {
     let signer = Signer::load(path, agent)?;
+    let Some(list) = list else { return Ok(signer) };
     let known = std::fs::read_to_string(list).unwrap_or_default();
     if signer.can_certify() && !known.contains(&signer.public().line()) {
         signing::trust(list, &signer.principal(&own_name()), &signer.public().line())?;
@@ -103,7 +108,7 @@ fn load(path: &Path, agent: Option<&Path>, list: &Path) -> Result<Signer> {
 /// The long-lived key, to sign with itself: what is sealed after its session.
 pub fn own_signer(config: &Config) -> Result<Signer> {
     make_own(config)?;
-    load(&config.seal_key(), agent().as_deref(), &signing::signers(config.dirs()))
+    load(&config.seal_key(), agent().as_deref(), trusting(config).as_deref())
         .context("nothing can be sealed")
 }
 

@@ -116,9 +116,8 @@ impl Signer {
             return Err(Error::Readable { path: path.to_owned(), mode: mode & 0o777 });
         }
         let no_key = |what: String| Error::NoKey { path: path.to_owned(), what };
-        let key = PrivateKey::from_openssh(text.trim_ascii()).map_err(|error| {
-            no_key(format!("{error}; {IN_AGENT}"))
-        })?;
+        let key = PrivateKey::from_openssh(text.trim_ascii())
+            .map_err(|error| no_key(format!("{error}; {IN_AGENT}")))?;
         if key.is_encrypted() {
             return Err(Error::Passphrase { path: path.to_owned() });
         }
@@ -250,17 +249,15 @@ mod tests {
     #[test]
     fn keys_of_every_kind_sign_what_ssh_keygen_verifies() {
         let dir = tempfile::tempdir().unwrap();
-        for (kind, bits) in [
-            ("ed25519", "256"),
-            ("ecdsa", "256"),
-            ("ecdsa", "384"),
-        ] {
+        for (kind, bits) in [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384")] {
             let path = dir.path().join(format!("{kind}-{bits}"));
             let name = path.to_str().unwrap();
             keygen(&["-t", kind, "-b", bits, "-N", "", "-C", "Ann at home", "-f", name]);
             let signer = Signer::load(&path, None).unwrap();
             assert_eq!(signer.principal("x"), "Ann_at_home");
-            let sealed = signer.seal("hrec-recording", b"text").unwrap_or_else(|e| panic!("{kind} {bits}: {e}"));
+            let sealed = signer
+                .seal("hrec-recording", b"text")
+                .unwrap_or_else(|e| panic!("{kind} {bits}: {e}"));
             let signature = SshSig::parse(&sealed).unwrap();
             assert!(signature.verifies("hrec-recording", b"text"), "{kind}");
             assert!(!signature.verifies("hrec-recording", b"test"), "{kind}");
