@@ -125,6 +125,6 @@ macro_rules! tests {
 }
 
 tests! {
-    asciicast asciicast_encode detect frames frames_encode seek_table index cipher_head cipher_stream
+    asciicast asciicast_encode detect frames frames_encode seek_table index walk cipher_head cipher_stream
     journal chain keys manifest config certificate command_line screen keyframe
 }

@@ -55,7 +55,7 @@ fn stock_age_opens_the_journal_of_a_killed_recording() {
     assert!(bash(dir.path(), "age-keygen -o key.txt").status.success());
     let recipient = String::from_utf8(bash(dir.path(), "age-keygen -y key.txt").stdout).unwrap();
     let mut hrec = in_home(Command::new(env!("CARGO_BIN_EXE_hrec")), dir.path())
-        .args(["rec", "-r", recipient.trim(), "-o", "ID.cast.zst.age", "--", "sleep", "5"])
+        .args(["rec", "-r", recipient.trim(), "-o", "ID.cast.zst.age", "--", "sleep", "60"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -63,7 +63,7 @@ fn stock_age_opens_the_journal_of_a_killed_recording() {
     let began = Instant::now();
     while fs::metadata(&journal).map_or(0, |m| m.len()) == 0 {
         assert!(
-            began.elapsed() < Duration::from_secs(20),
+            began.elapsed() < Duration::from_secs(40),
             "no journal: {:?}",
             find(dir.path(), "")
         );

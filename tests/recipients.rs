@@ -200,7 +200,7 @@ fn fails(name: &str, expected: &str, within: Duration) {
     assert!(took < within, "took {took:?}");
     assert!(sandbox.stored("").is_empty(), "left behind: {:?}", sandbox.stored(""));
 
-    if within < Duration::from_secs(10) {
+    if within == SOON {
         configure(&sandbox, &[&key.recipient], "mode = \"best-effort\"\n");
         let made = record(&sandbox);
         assert!(made.status.success(), "{made:?}");
@@ -209,9 +209,10 @@ fn fails(name: &str, expected: &str, within: Duration) {
     }
 }
 
-const SOON: Duration = Duration::from_secs(8);
+/// With a plugin that answers, and what a loaded machine needs.
+const SOON: Duration = Duration::from_secs(30);
 /// The bound for a recording's start, and what a loaded machine needs.
-const LATER: Duration = Duration::from_secs(25);
+const LATER: Duration = Duration::from_secs(38);
 
 #[test]
 fn a_plugin_that_crashes() {

@@ -12,6 +12,8 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 
 const HREC: &str = env!("CARGO_BIN_EXE_hrec");
 const HEADER: &str = "{\"version\":3,\"term\":{\"cols\":40,\"rows\":6}}\n";
+/// How long what must happen is waited for: a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(40);
 const LEAVE: &str = "\u{1b}[0m\u{1b}[?7h\u{1b}[?25h\u{1b}[?1049l";
 
 fn recording(dir: &Path, lines: &str) -> PathBuf {
@@ -54,14 +56,15 @@ impl Outer {
 
     fn text(&self) -> String {
         // Once the terminal is given back it adds a CR of its own.
-        let written = String::from_utf8(self.written.lock().unwrap().clone()).unwrap();
-        written.replace("\r\r\n", "\r\n")
+        // The last character may be half here.
+        let written = self.written.lock().unwrap();
+        String::from_utf8_lossy(&written).replace("\r\r\n", "\r\n")
     }
 
     fn wait_for(&self, what: &str) {
         let start = Instant::now();
         while !self.text().contains(what) {
-            assert!(start.elapsed() < Duration::from_secs(10), "no {what:?} in {:?}", self.text());
+            assert!(start.elapsed() < PATIENCE, "no {what:?} in {:?}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -82,7 +85,7 @@ impl Outer {
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
-                None => assert!(start.elapsed() < Duration::from_secs(10), "{:?}", self.text()),
+                None => assert!(start.elapsed() < PATIENCE, "{:?}", self.text()),
             }
             std::thread::sleep(Duration::from_millis(5));
         };
@@ -204,28 +207,29 @@ fn err(output: &Output) -> &str {
 #[test]
 fn into_a_pipe_play_writes_lines_in_real_time() {
     let dir = tempfile::tempdir().unwrap();
-    let lines: String = (0..8).map(|n| format!("[0.1,\"o\",\"line {n}\\r\\n\"]\n")).collect();
+    let mut lines: String = (0..8).map(|n| format!("[0.1,\"o\",\"line {n}\\r\\n\"]\n")).collect();
+    lines.push_str("[3600,\"o\",\"an hour later\"]\n");
     let path = recording(dir.path(), &lines);
     let start = Instant::now();
     let mut child = Command::new(HREC)
-        .args(["play", path.to_str().unwrap()])
+        .args(["play", "--idle-limit", "0", path.to_str().unwrap()])
         .env_clear()
         .env("HOME", "/nonexistent")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut out = child.stdout.take().unwrap();
-    let mut first = [0; 7];
-    out.read_exact(&mut first).unwrap();
-    // It left the six-row screen when the sixth line ended, at 0.6 s.
-    assert_eq!(&first, b"line 0\n");
-    let first_at = start.elapsed();
-    assert!(first_at >= Duration::from_millis(600), "{first_at:?}");
-    let mut rest = String::new();
-    out.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest.lines().count(), 7);
-    assert!(start.elapsed() >= first_at + Duration::from_millis(150), "{first_at:?}");
-    assert!(child.wait().unwrap().success());
+    // A line leaves the six-row screen when the sixth after it begins: the
+    // first at 0.6 s, the third at 0.8 s. The rest comes in an hour.
+    for (line, millis) in [(b"line 0\n", 600), (b"line 1\n", 700), (b"line 2\n", 800)] {
+        let mut read = [0; 7];
+        out.read_exact(&mut read).unwrap();
+        assert_eq!(&read, line);
+        assert!(start.elapsed() >= Duration::from_millis(millis), "{:?}", start.elapsed());
+    }
+    assert_eq!(child.try_wait().unwrap(), None);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
@@ -235,13 +239,15 @@ fn speed_and_idle_limit() {
     let start = Instant::now();
     let args = ["play", "--idle-limit", "1", "--speed", "10", path.to_str().unwrap()];
     assert_eq!(hrec(&args, None).stdout, b"ab\n");
-    assert!((200..5000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    let took = start.elapsed();
+    assert!((Duration::from_millis(200)..PATIENCE).contains(&took), "{took:?}, not 200 s");
     // The recording's own wish holds where nothing was typed.
     let wish = HEADER.replace("}}", "},\"idle_time_limit\":0.1}");
     std::fs::write(&path, format!("{wish}[100,\"o\",\"a\"]\n")).unwrap();
     let start = Instant::now();
     assert_eq!(hrec(&["play", path.to_str().unwrap()], None).stdout, b"a\n");
-    assert!((100..5000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    let took = start.elapsed();
+    assert!((Duration::from_millis(100)..PATIENCE).contains(&took), "{took:?}, not 100 s");
 }
 
 #[test]

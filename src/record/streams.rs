@@ -38,8 +38,16 @@ impl Tap {
         self.from.is_none() && self.is_empty()
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether all that was read has been passed on.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.start == self.buffer.len()
+    }
+
+    /// Whether [`Tap::poll`] waits for more from the program.
+    #[must_use]
+    pub fn listens(&self, room: bool) -> bool {
+        self.is_empty() && self.from.is_some() && room
     }
 
     /// Adds what to wait for.
@@ -52,10 +60,18 @@ impl Tap {
     }
 
     /// Moves what can be moved. What is read goes to `queue`, or, where that
-    /// takes nothing, is counted in `lost`.
-    pub fn pass(&mut self, room: bool, now: Micros, queue: &Queue, lost: Option<&mut u64>) {
+    /// takes nothing, is counted in `lost`. Gives how many bytes were read.
+    pub fn pass(
+        &mut self,
+        room: bool,
+        now: Micros,
+        queue: &Queue,
+        lost: Option<&mut u64>,
+    ) -> usize {
+        let mut read = 0;
         if self.is_empty() && room {
             self.read(now, queue, lost);
+            read = self.buffer.len();
         }
         if !self.is_empty() {
             let pending = self.buffer.get(self.start..).unwrap_or_default();
@@ -70,6 +86,7 @@ impl Tap {
                 }
             }
         }
+        read
     }
 
     fn read(&mut self, now: Micros, queue: &Queue, lost: Option<&mut u64>) {

@@ -95,6 +95,32 @@ fn a_paste_while_output_is_full_and_nobody_reads() {
     assert_shown_as_recorded(&sandbox, &terminal);
 }
 
+/// A viewer that looks again only when the program has ended, as after ^S and
+/// ^Q: its last words are in three buffers by then.
+#[test]
+fn a_viewer_that_is_late_has_it_all() {
+    let sandbox = Sandbox::new();
+    let script = "stty -opost; printf READY; echo $$ > pid; head -c 100000 /dev/zero | tr '\\0' o; printf END";
+    let mut terminal = Terminal::spawn(&sandbox, &recording(&["sh", "-c", script]));
+    terminal.expect("READY");
+    let pid = wait_until("the program's pid", || {
+        std::fs::read_to_string(sandbox.work().join("pid")).ok()?.trim().parse().ok()
+    });
+    // Little by little, until the rest is all in buffers and the program ends.
+    wait_until("the program ends", || {
+        let ended = Process::read(pid).is_none();
+        if !ended {
+            terminal.read_some(500);
+        }
+        ended.then_some(())
+    });
+    terminal.stall(Duration::from_millis(500));
+    assert_eq!(terminal.wait(), 0);
+    let raw = sandbox.raw();
+    assert!(raw.ends_with(b"oEND") && raw.len() == 100_008, "{} bytes are recorded", raw.len());
+    assert_shown_as_recorded(&sandbox, &terminal);
+}
+
 #[test]
 fn a_viewer_that_stops_reading_costs_no_memory() {
     let sandbox = Sandbox::new();

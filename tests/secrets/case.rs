@@ -7,13 +7,13 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 use serde_json::Value;
 
 use crate::support::sandbox::{CastEvent, HREC};
-use crate::support::{Sandbox, Start, Terminal};
+use crate::support::{PATIENCE, Sandbox, Start, Terminal};
 
 /// How much of a secret is recognised anywhere: so many of its characters in
 /// a row. By chance they stand in a megabyte of noise once in a billion times.
@@ -40,15 +40,16 @@ pub fn in_each_mode(scenario: impl Fn(&str) + Sync) {
     });
 }
 
-/// A secret that occurs nowhere else.
+/// A secret that occurs nowhere else. It begins with a letter and ends in a
+/// digit: of one without any digit, programs ask whether it is meant.
 pub fn secret() -> String {
     let mut random = rand::thread_rng();
-    let letters = |c: char| c.is_ascii_alphanumeric();
-    (0..)
-        .map(|_| char::from(random.gen_range(b'0'..=b'z')))
-        .filter(|&c| letters(c))
-        .take(20)
-        .collect()
+    let (first, last) = (random.gen_range(b'a'..=b'z'), random.gen_range(b'0'..=b'9'));
+    let middle: String = std::iter::repeat_with(|| char::from(random.gen_range(b'0'..=b'z')))
+        .filter(char::is_ascii_alphanumeric)
+        .take(18)
+        .collect();
+    format!("{}{middle}{}", char::from(first), char::from(last))
 }
 
 /// A sandbox and the secrets that were typed in it.
@@ -95,10 +96,21 @@ impl Case {
     /// Waits for a prompt and answers it as a person does.
     pub fn answer(&self, terminal: &mut Terminal, prompt: &str, secret: &str) {
         terminal.expect(prompt);
-        // The program may flush its input once it has asked, too.
-        terminal.watch(THOUGHT);
+        self.expect_no_echo(terminal);
         type_keys(terminal, secret);
         terminal.send("\r");
+    }
+
+    /// Reads until no terminal of the sandbox echoes, the far end's among
+    /// them: many a program asks first, then turns echo off, and throws away
+    /// what was typed before. Then for as long as a person takes to begin.
+    pub fn expect_no_echo(&self, terminal: &mut Terminal) {
+        let start = Instant::now();
+        while self.sandbox.some_terminal_echoes() {
+            assert!(start.elapsed() < PATIENCE, "the prompt's terminal still echoes");
+            terminal.watch(Duration::from_millis(10));
+        }
+        terminal.watch(THOUGHT);
     }
 
     /// While the session runs: what is on disk holds no secret.
@@ -243,6 +255,14 @@ impl Case {
 pub fn type_line(terminal: &mut Terminal, line: &str) {
     terminal.watch(THOUGHT);
     type_keys(terminal, line);
+    terminal.send("\r");
+}
+
+/// Types a line as a person does who sees what is typed before pressing Enter.
+pub fn type_shown(terminal: &mut Terminal, line: &str) {
+    terminal.watch(THOUGHT);
+    type_keys(terminal, line);
+    terminal.expect_typed(line);
     terminal.send("\r");
 }
 

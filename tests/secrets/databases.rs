@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use crate::case::{Case, in_each_mode, secret, type_line};
+use crate::case::{Case, in_each_mode, secret, type_line, type_shown};
 use crate::support::postgres::Postgres;
 use crate::support::{Sandbox, tool, wait_until};
 
@@ -24,19 +24,20 @@ fn psql_asks() {
 
         let mut terminal = case.record(&["psql", "-X", &url]);
         terminal.expect("postgres=# ");
-        terminal.send("\\password clerk\r");
+        type_shown(&mut terminal, "\\password clerk");
         case.answer(&mut terminal, "Enter new password for user \"clerk\": ", &password);
         case.answer(&mut terminal, "Enter it again: ", &password);
         terminal.expect("postgres=# ");
         case.assert_hidden_live();
-        terminal.send("select 'the end' as t;\r");
+        type_shown(&mut terminal, "select 'the end' as t;");
         terminal.expect("(1 row)");
-        terminal.send("\\q\r");
+        type_line(&mut terminal, "\\q");
         assert_eq!(case.finish(terminal), 0);
         let typed = case.typed("-1");
         assert!(
             typed.contains("\\password clerk") && typed.contains("select 'the end'"),
-            "{typed:?}"
+            "{typed:?}\n{}",
+            case.told().join("\n")
         );
 
         // From now on the server wants to know.
@@ -66,7 +67,7 @@ fn psql_asks() {
         case.answer(&mut terminal, "Password for user other: ", &wrong);
         terminal.expect("failed");
         terminal.expect("postgres=> ");
-        terminal.send("\\q\r");
+        type_line(&mut terminal, "\\q");
         case.finish(terminal);
     });
 }
@@ -150,7 +151,7 @@ fn mysql_asks() {
         case.answer(&mut terminal, "Enter password: ", &password);
         terminal.expect("> ");
         case.assert_hidden_live();
-        type_line(&mut terminal, "select 'the end';");
+        type_shown(&mut terminal, "select 'the end';");
         terminal.expect("1 row in set");
         type_line(&mut terminal, "\\q");
         assert_eq!(case.finish(terminal), 0);

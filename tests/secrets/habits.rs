@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, THOUGHT, in_each_mode, secret, type_keys, type_line};
+use crate::case::{Case, in_each_mode, secret, type_keys, type_line, type_shown};
 use crate::support::Terminal;
 use crate::support::sshd::Sshd;
 
@@ -26,7 +26,7 @@ fn near_and_far(mode: &str, password: &str, typed: impl Fn(&mut Terminal), case:
     for program in programs {
         let mut terminal = case.record(&program);
         terminal.expect("Password: ");
-        terminal.watch(THOUGHT);
+        case.expect_no_echo(&mut terminal);
         typed(&mut terminal);
         terminal.send("\r");
         terminal.expect("it is right\r\n");
@@ -165,7 +165,7 @@ fn a_common_word() {
             case.assert_not_typed("-1", "apple");
             terminal.expect("apple: ");
             terminal.watch(Duration::from_millis(1500));
-            type_line(&mut terminal, "pear");
+            type_shown(&mut terminal, "pear");
             assert_eq!(case.finish(terminal), 0);
             case.assert_not_typed("-1", "apple");
             assert!(case.typed("-1").contains("pear"), "{}", case.told().join("\n"));
@@ -184,20 +184,25 @@ fn among_commands() {
         let mut terminal = case.record(&["ssh", "-F", &sshd.config, "-tt", "box", far]);
         let run = |terminal: &mut Terminal, command: &str| {
             terminal.expect("far$ ");
-            type_line(terminal, command);
+            type_shown(terminal, command);
+        };
+        // Not what stands in the command.
+        let asked = |terminal: &mut Terminal| {
+            terminal.expect_match("[\r\n]Password: ");
+            case.expect_no_echo(terminal);
         };
         let ask = "read -rsp 'Password: ' x; echo \" ${#x}\"";
         run(&mut terminal, "ls /etc/passwd");
         run(&mut terminal, ask);
         let first = case.secret();
-        case.answer(&mut terminal, "Password: ", &first);
+        asked(&mut terminal);
+        type_line(&mut terminal, &first);
         terminal.expect(" 20\r\n");
         run(&mut terminal, "date +%Y");
         // Given up in the middle.
         run(&mut terminal, ask);
         let second = case.secret();
-        terminal.expect("Password: ");
-        terminal.watch(THOUGHT);
+        asked(&mut terminal);
         type_keys(&mut terminal, &second);
         terminal.send("\x03");
         run(&mut terminal, "uname -s");

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::case::{Case, THOUGHT, type_keys, type_line};
+use crate::case::{Case, THOUGHT, type_keys, type_line, type_shown};
 use crate::support::postgres::Postgres;
 use crate::support::sshd::Sshd;
 use crate::support::{Sandbox, Terminal};
@@ -58,9 +58,8 @@ fn lost(
         }
         // tmux draws a character that an Enter follows at once after the line
         // feed of that: it is masked then.
-        terminal.watch(Duration::from_millis(20));
+        terminal.expect_typed(line);
         terminal.send("\r");
-        terminal.watch(Duration::from_millis(10));
     }
     terminal.wait();
     let typed = case.typed("-1");
@@ -164,7 +163,7 @@ fn bash_in_tmux() {
     terminal
         .expect_screen("a shell", |screen| screen[0].ends_with('#') || screen[0].ends_with('$'));
     // It draws itself a few times before it is at rest.
-    terminal.watch(Duration::from_millis(400));
+    terminal.settle(Duration::from_millis(400));
     terminal.send("\r");
     let lost = lost(&case, terminal, "[#$>] ", SHELL, "exit");
     assert_most_kept(&case, &lost, SHELL.len());
@@ -241,15 +240,18 @@ fn vim() {
     ];
     let mut terminal = case.record(&["vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "letter.txt"]);
     terminal.expect_screen("an empty file", |screen| screen[1] == "~");
-    type_line(&mut terminal, "i");
+    let last = |screen: &[String]| screen.last().cloned().unwrap_or_default();
+    terminal.send("i");
+    terminal.expect_screen("that text is taken", |screen| last(screen).contains("INSERT"));
+    terminal.send("\r");
     for line in lines {
         let text = line.trim_start();
         // vim shows a tab when it knows what comes after.
         terminal.send(&line[..line.len() - text.len()]);
-        type_line(&mut terminal, text);
+        type_shown(&mut terminal, text);
     }
     terminal.send("\x1b");
-    terminal.watch(Duration::from_millis(300));
+    terminal.expect_screen("that it is not", |screen| !last(screen).contains("INSERT"));
     type_line(&mut terminal, ":wq");
     assert_eq!(terminal.wait(), 0);
     let typed = case.typed("-1");

@@ -118,7 +118,7 @@ fn bashs_read_s() {
 /// A prompt of nothing at all: the local terminal says enough.
 #[test]
 fn dash_without_echo() {
-    let program = format!("echo ready; stty -echo; read -r got; stty echo; echo; {COMPARE}");
+    let program = format!("stty -echo; echo ready; read -r got; stty echo; echo; {COMPARE}");
     in_each_mode(|mode| told_apart(mode, &["dash", "-c", &program, "dash"], "ready\r\n"));
 }
 
@@ -196,7 +196,7 @@ fn gpgs_pinentry() {
         let mut terminal = case.record(&["sh", "-c", script]);
         for _ in 0..2 {
             terminal.expect("Passphrase: ");
-            terminal.watch(std::time::Duration::from_millis(300));
+            case.expect_no_echo(&mut terminal);
             type_keys(&mut terminal, &password);
             terminal.expect_screen("a mark for each character", |screen| {
                 screen.iter().any(|line| line.contains(&"*".repeat(password.len())))

@@ -65,8 +65,9 @@ fn beside_a_clock() {
 fn with_another_size_and_focus() {
     in_each_mode(|mode| {
         let ask = format!("printf '\\e[?1004h'; {READ}");
-        remote(mode, &ask, |_, terminal, password| {
+        remote(mode, &ask, |case, terminal, password| {
             terminal.expect("Password: ");
+            case.expect_no_echo(terminal);
             terminal.resize(Size::new(100, 30));
             terminal.watch(THOUGHT);
             let (start, end) = password.split_at(7);

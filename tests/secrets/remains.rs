@@ -20,7 +20,7 @@ fn half_typed(case: &Case, sshd: &Sshd) -> Terminal {
     let password = case.secret();
     let mut terminal = case.record(&["ssh", "-F", &sshd.config, "-tt", "box", ASK]);
     terminal.expect("Password: ");
-    terminal.watch(THOUGHT);
+    case.expect_no_echo(&mut terminal);
     type_keys(&mut terminal, &password);
     terminal
 }
@@ -111,7 +111,10 @@ fn none_holds_no_input() {
     let secret = case.secret();
     let mut terminal = case.record(&["bash", "--norc", "-i"]);
     terminal.send("read -rsp 'Password: ' x; echo; cat\r");
-    case.answer(&mut terminal, "Password: ", &secret);
+    // Not what stands in the command.
+    terminal.expect_match("[\r\n]Password: ");
+    case.expect_no_echo(&mut terminal);
+    type_line(&mut terminal, &secret);
     terminal.expect("\r\n");
     type_line(&mut terminal, "shown by the terminal, not kept as typed");
     terminal.expect("kept as typed\r\nshown by");

@@ -2,7 +2,7 @@
 //! shows tells a secret from a command.
 
 use crate::account::{Account, USER};
-use crate::case::{Case, THOUGHT, in_each_mode, type_keys, type_line};
+use crate::case::{Case, in_each_mode, type_keys, type_line, type_shown};
 use crate::support::Terminal;
 use crate::support::sshd::Sshd;
 
@@ -93,7 +93,7 @@ pub fn remote(mode: &str, ask: &str, talk: impl Fn(&Case, &mut Terminal, &str)) 
     terminal.expect("it is right\r\n");
     case.assert_hidden_live();
     terminal.expect("And a name? ");
-    type_line(&mut terminal, "Annabelle");
+    type_shown(&mut terminal, "Annabelle");
     terminal.expect("hello, Annabelle.");
     assert_eq!(case.finish(terminal), 0);
     // What was asked next, and shown, is kept.
@@ -193,7 +193,6 @@ fn typed_before_the_prompt() {
             let (early, late) = password.split_at(8);
             type_keys(terminal, early);
             terminal.expect("Password: ");
-            terminal.watch(THOUGHT);
             type_line(terminal, late);
         });
     });

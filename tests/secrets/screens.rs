@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, THOUGHT, in_each_mode, type_keys, type_line};
+use crate::case::{Case, THOUGHT, in_each_mode, type_keys, type_line, type_shown};
 use crate::support::{Start, tool};
 
 #[test]
@@ -13,18 +13,23 @@ fn vims_encryption_key() {
         let mut terminal =
             case.record(&["vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "letter.txt"]);
         terminal.expect_screen("an empty file", |screen| screen[1] == "~");
+        let last = |screen: &[String]| screen.last().cloned().unwrap_or_default();
         // What is typed first is a command, which vim does not show, and the
         // text after it is one run with that.
-        type_line(&mut terminal, "iDear reader,");
+        type_keys(&mut terminal, "iDear reader,");
+        terminal.expect_typed("Dear reader,");
+        terminal.send("\r");
+        terminal.expect_screen("a second line", |screen| screen[1].is_empty());
         terminal.watch(THOUGHT);
         type_keys(&mut terminal, "all is well.");
+        terminal.expect_typed("all is well.");
         terminal.send("\x1b");
-        terminal.watch(Duration::from_millis(200));
+        terminal.expect_screen("commands are taken", |screen| !last(screen).contains("INSERT"));
         type_line(&mut terminal, ":X");
         case.answer(&mut terminal, "Enter encryption key: ", &key);
         terminal.expect("****");
         case.answer(&mut terminal, "Enter same key again: ", &key);
-        terminal.watch(Duration::from_millis(200));
+        terminal.expect_screen("the text again", |screen| !last(screen).contains("Enter"));
         case.assert_hidden_live();
         terminal.send(":wq\r");
         assert_eq!(case.finish(terminal), 0);
@@ -67,7 +72,7 @@ fn fill_in(mode: &str, mark: &str) {
     let digest = case.sandbox.run(&["sha256sum"], password.as_bytes()).text()[..64].to_owned();
     let mut terminal = case.record(&["python3", "-c", &form(mark), &digest]);
     terminal.expect_screen("the form", |screen| screen[3].contains("Name:"));
-    type_line(&mut terminal, "Annabelle");
+    type_shown(&mut terminal, "Annabelle");
     terminal.expect_screen("the second field", |screen| screen[5].contains("Password:"));
     type_line(&mut terminal, &password);
     terminal.expect_screen("its answer", |screen| screen[8].contains("it is right"));
@@ -104,7 +109,7 @@ fn in_tmux() {
             format!(
                 "echo 'in a pane'; read -rs -p 'Password: ' got; echo\n\
                  [ \"$(printf %s \"$got\" | sha256sum | cut -c1-64)\" = {digest} ] && echo it is right\n\
-                 read -p 'And a name? ' x; sleep 1"
+                 read -p 'And a name? ' x"
             ),
         );
         let socket = case.sandbox.path("tmux").display().to_string();
@@ -120,7 +125,7 @@ fn in_tmux() {
             &script,
         ]);
         terminal.expect_screen("the prompt", |screen| screen[1].starts_with("Password:"));
-        terminal.watch(Duration::from_millis(300));
+        case.expect_no_echo(&mut terminal);
         type_line(&mut terminal, &password);
         terminal
             .expect_screen("its answer", |screen| screen.iter().any(|line| line == "it is right"));

@@ -63,6 +63,17 @@ impl Process {
         fs::read_link(format!("/proc/{}/exe", self.pid)).ok()
     }
 
+    /// The pseudo-terminals that are its standard streams.
+    pub fn terminals(&self) -> BTreeSet<PathBuf> {
+        let streams =
+            (0..3).filter_map(|fd| fs::read_link(format!("/proc/{}/fd/{fd}", self.pid)).ok());
+        let is_terminal = |path: &PathBuf| {
+            let number = path.strip_prefix("/dev/pts").ok().and_then(|rest| rest.to_str());
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        streams.filter(is_terminal).collect()
+    }
+
     /// The most memory that was ever resident, in KiB (`VmHWM`).
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;

@@ -9,6 +9,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags, open};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -190,6 +192,16 @@ impl Sandbox {
             "{MARKER}={}",
             self.path("").display().to_string().trim_end_matches('/')
         ))
+    }
+
+    /// Whether echo is on in a terminal that one of this sandbox's processes
+    /// has as a standard stream.
+    pub fn some_terminal_echoes(&self) -> bool {
+        self.processes().iter().flat_map(Process::terminals).any(|terminal| {
+            let opened = open(terminal, OFlags::RDONLY | OFlags::NOCTTY, Mode::empty());
+            let settings = opened.and_then(tcgetattr);
+            settings.is_ok_and(|settings| settings.local_modes.contains(LocalModes::ECHO))
+        })
     }
 
     /// The hrec processes of this sandbox, the oldest first.

@@ -38,6 +38,21 @@ impl Screen {
         self.fed += bytes.len();
     }
 
+    /// What stands before the cursor, the two rows above its own with it,
+    /// without blanks.
+    pub fn before_cursor(&self) -> String {
+        let cursor = self.model.cursor();
+        let rows = cursor.row.saturating_sub(2)..=cursor.row;
+        let chars = rows.flat_map(|row| {
+            let cells = self.model.screen().line(row).map(|line| line.cells().to_vec());
+            let cells = cells.unwrap_or_default();
+            let count = if row == cursor.row { cursor.col } else { cells.len() };
+            // What a wide character covers has no character of its own.
+            cells.into_iter().take(count).filter(|cell| cell.width() > 0).map(|cell| cell.char())
+        });
+        chars.filter(|c| !c.is_whitespace()).collect()
+    }
+
     pub fn lines(&self) -> Vec<String> {
         let rows = self.model.size().1;
         let line =

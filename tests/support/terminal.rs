@@ -248,18 +248,34 @@ impl Terminal {
         what: &str,
         condition: impl Fn(&[String]) -> bool,
     ) -> Vec<String> {
+        let lines = self.drawn(what, |screen| condition(&screen.lines()));
+        self.looked = self.seen.len();
+        lines
+    }
+
+    /// Reads until all of `typed`, a line or the end of one, stands before the
+    /// cursor: whoever presses Enter before that does not see what is entered.
+    /// Looks past nothing.
+    ///
+    /// # Panics
+    /// As [`Terminal::expect`].
+    pub fn expect_typed(&mut self, typed: &str) {
+        let typed: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
+        let what = format!("{typed:?} before the cursor");
+        self.drawn(&what, |screen| screen.before_cursor().ends_with(&typed));
+    }
+
+    fn drawn(&mut self, what: &str, condition: impl Fn(&Screen) -> bool) -> Vec<String> {
         let mut screen = Screen::new(&self.sizes);
         let start = Instant::now();
         loop {
             screen.feed(&self.seen, &self.sizes);
-            let lines = screen.lines();
-            if condition(&lines) {
-                self.looked = self.seen.len();
-                return lines;
+            if condition(&screen) {
+                return screen.lines();
             }
             let over = start.elapsed() > PATIENCE;
             if over || self.read_more(Duration::from_millis(50)) == Read::End {
-                panic!("the screen never had {what}; it is\n{}", lines.join("\n"));
+                panic!("the screen never had {what}; it is\n{}", screen.lines().join("\n"));
             }
         }
     }
@@ -288,6 +304,14 @@ impl Terminal {
         rustix::termios::tcgetpgrp(self.master()).ok().map(|group| group.as_raw_nonzero().get())
     }
 
+    /// Reads so much at most, as a slow terminal.
+    pub fn read_some(&mut self, most: usize) {
+        let mut buffer = vec![0; most];
+        if let Ok(len) = rustix::io::read(self.master(), &mut buffer) {
+            self.seen.extend_from_slice(&buffer[..len]);
+        }
+    }
+
     /// Reads nothing for a while.
     pub fn stall(&mut self, time: Duration) {
         std::thread::sleep(time);
@@ -311,6 +335,17 @@ impl Terminal {
     /// The processes below the program.
     pub fn descendants(&self) -> Vec<Process> {
         descendants(self.pid())
+    }
+
+    /// Reads until nothing has come for so long.
+    ///
+    /// # Panics
+    /// When something comes all the time, for [`PATIENCE`].
+    pub fn settle(&mut self, quiet: Duration) {
+        let start = Instant::now();
+        while self.read_more(quiet) == Read::Something {
+            assert!(start.elapsed() < PATIENCE, "it never comes to rest{}", self.told());
+        }
     }
 
     /// Reads on until the program has ended and all that it wrote is here.

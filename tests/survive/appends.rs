@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::sandbox::HREC;
-use crate::support::{Sandbox, Terminal};
+use crate::support::{PATIENCE, Sandbox, Terminal};
 use crate::trace::Trace;
-use crate::{complaints, configure, recording};
+use crate::{complaints, configure, recording, wait_until_recorded};
 
 /// What would change bytes that are there, or map them.
 const CHANGING: &str = "ftruncate,truncate,pwrite64,pwritev,pwritev2,lseek,fallocate,mmap,\
@@ -20,9 +20,21 @@ fn nothing_is_written_twice_or_taken_back() {
         &sandbox,
         &format!("{CHANGING},openat,write,fdatasync,fsync,renameat2,unlink,unlinkat"),
     );
-    let script =
-        "for i in 1 2 3; do head -c 200000 /dev/urandom | base64; sleep 0.5; echo $i; done";
+    // Bursts and single lines; each is asked for once the one before is on
+    // record, so that each is an append at least.
+    let script = "echo ready; while read n; do head -c $n /dev/urandom | base64; echo $n; done";
     let mut terminal = trace.spawn(&sandbox, &recording(&["sh", "-c", script]));
+    terminal.expect("ready\r\n");
+    let bursts = [200_000, 0, 300_000, 1, 2];
+    for length in bursts {
+        wait_until_recorded(&sandbox, &mut terminal, "-1");
+        terminal.send(format!("{length}\n"));
+        // The echo, then the program's own word.
+        terminal.expect(format!("{length}\r\n"));
+        terminal.expect(format!("{length}\r\n"));
+    }
+    wait_until_recorded(&sandbox, &mut terminal, "-1");
+    terminal.send("\x04");
     assert_eq!(terminal.wait(), 0);
     assert!(terminal.seen().starts_with(&sandbox.raw()));
     let calls = trace.calls();
@@ -65,7 +77,10 @@ fn nothing_is_written_twice_or_taken_back() {
             _ => panic!("{call}"),
         }
     }
-    assert!(renamed && appends >= 4 && syncs >= appends, "{appends} appends, {syncs} syncs");
+    assert!(renamed, "the recording never got its name");
+    // Also the one that holds the beginning.
+    assert!(appends > bursts.len() && syncs >= appends, "{appends} appends, {syncs} syncs");
+    assert!(!unsynced.values().any(|unsynced| *unsynced), "never synced: {unsynced:?}");
     assert!(sandbox.stored(".part").is_empty());
     assert_eq!(sandbox.stored(".manifest.json").len(), 1);
     let left: Vec<_> = (0..9).flat_map(|n| sandbox.stored(&format!(".journal.{n}"))).collect();
@@ -81,9 +96,10 @@ fn a_flood_of_the_same_line() {
     let sandbox = Sandbox::new();
     configure(&sandbox, "best-effort");
     let mut terminal = Terminal::spawn(&sandbox, &[HREC, "rec", "--", "yes"]);
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let start = Instant::now();
     let mut most = 0;
-    while Instant::now() < end {
+    while start.elapsed() < Duration::from_secs(seconds) || terminal.seen().len() < 4 << 20 {
+        assert!(start.elapsed() < Duration::from_secs(seconds) + PATIENCE, "no flood");
         terminal.watch(Duration::from_millis(200));
         most = most.max(journals(&sandbox).iter().map(|(_, size)| size).sum::<u64>());
     }

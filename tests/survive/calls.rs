@@ -4,17 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::support::sandbox::HREC;
-use crate::support::{Sandbox, Terminal};
+use crate::support::{PATIENCE, Sandbox, Terminal};
 use crate::trace::{Trace, files};
 use crate::{complaints, configure};
 
 const CALLS: &str = "openat,write,fdatasync,fsync,flock,rename,renameat2,unlink";
 
-/// Long enough for an append in the middle.
-const SCRIPT: &str = "echo one; sleep 0.35; echo two";
-const SHOWN: &[u8] = b"one\r\ntwo\r\n";
+/// It waits for an append in the middle, and its Enter comes back.
+const SCRIPT: &str = "echo one; read x; echo two";
+const SHOWN: &[u8] = b"one\r\n\r\ntwo\r\n";
 
 /// How many sessions run at once.
 const AT_ONCE: usize = 4;
@@ -38,6 +39,7 @@ impl Session {
         let name = file.display().to_string();
         let argv = [HREC, "rec", "-o", &name, "--", "sh", "-c", SCRIPT];
         let mut terminal = trace.spawn(sandbox, &argv);
+        go_on_when_recorded(sandbox, &mut terminal, &name);
         let status = terminal.wait();
         Self { file, trace, terminal, status }
     }
@@ -64,6 +66,25 @@ impl Session {
     }
 }
 
+/// Presses Enter once the first line is on record, or never will be: hrec says
+/// so, or has ended.
+fn go_on_when_recorded(sandbox: &Sandbox, terminal: &mut Terminal, file: &str) {
+    let start = Instant::now();
+    while terminal.try_wait().is_none() {
+        terminal.watch(Duration::from_millis(20));
+        let ran = terminal.seen().starts_with(b"one\r\n");
+        let read = sandbox.hrec(&["cat", "--format", "raw", file]);
+        let recorded = read.status.success() && read.stdout == b"one\r\n";
+        if ran && recorded || !complaints(terminal).is_empty() {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "neither recorded nor told: {read:?}");
+    }
+    if terminal.try_wait().is_none() {
+        terminal.send("\r");
+    }
+}
+
 /// Every call, as (name, which of a thread's): at most so many are made by the
 /// thread that begins a recording and by the one that writes it.
 fn points(sandbox: &Sandbox) -> Vec<(String, usize)> {
@@ -81,8 +102,7 @@ fn points(sandbox: &Sandbox) -> Vec<(String, usize)> {
         let entry = most.entry(name).or_default();
         *entry = count.max(*entry);
     }
-    // What another thread's timing decides (how many appends there are) may
-    // add one.
+    // A thread that has to wait for a processor may append once more.
     most.into_iter().flat_map(|(name, n)| (1..=n).map(move |i| (name.clone(), i))).collect()
 }
 

@@ -36,6 +36,26 @@ fn complaints(terminal: &Terminal) -> Vec<String> {
     said(terminal).into_iter().filter(|line| !line.starts_with("recorded ")).collect()
 }
 
+/// Reads until what the terminal was sent is on record, whole. `file` is the
+/// recording, which is still being made.
+fn wait_until_recorded(sandbox: &Sandbox, terminal: &mut Terminal, file: &str) {
+    let start = std::time::Instant::now();
+    loop {
+        terminal.watch(std::time::Duration::from_millis(20));
+        let read = sandbox.hrec(&["cat", "--format", "raw", file]);
+        if read.status.success() && read.stdout == terminal.seen() {
+            return;
+        }
+        let said = String::from_utf8_lossy(&read.stderr);
+        assert!(
+            start.elapsed() < support::PATIENCE,
+            "{} bytes were shown, {} are on record; {said}",
+            terminal.seen().len(),
+            read.stdout.len()
+        );
+    }
+}
+
 /// The arguments that record `program` in the sandbox's store.
 fn recording<'a>(program: &[&'a str]) -> Vec<&'a str> {
     [HREC, "rec", "--"].into_iter().chain(program.iter().copied()).collect()

@@ -198,3 +198,44 @@ impl age::Recipient for PluginRecipients {
             .map_err(|why| age::EncryptError::Io(std::io::Error::other(why)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use age::secrecy::ExposeSecret;
+
+    fn pair() -> (String, String) {
+        let key = x25519::Identity::generate();
+        (key.to_string().expose_secret().to_owned(), key.to_public().to_string())
+    }
+
+    #[test]
+    fn recipients_come_from_text_and_files_and_once_only() {
+        let (_, one) = pair();
+        let (_, two) = pair();
+        let mut recipients = Recipients::new();
+        recipients.add(&format!(" {one}\n")).unwrap();
+        recipients.add_file("team", &format!("# ours\r\n\r\n{two}\r\n{one}\n")).unwrap();
+        assert_eq!(recipients.names().collect::<Vec<_>>(), [&one, &two]);
+        assert!(recipients.add_file("none", "# nobody\n").is_err());
+    }
+
+    #[test]
+    fn what_is_no_recipient_says_where_and_never_shows_a_secret() {
+        let (secret, public) = pair();
+        let mut recipients = Recipients::new();
+        for text in [secret.as_str(), &secret.to_lowercase()] {
+            let error = recipients.add(text).unwrap_err().to_string();
+            assert!(!error.to_lowercase().contains(&secret.to_lowercase()[16..30]), "{error}");
+            assert!(error.contains("private key"), "{error}");
+        }
+        let file = format!("{public}\nnonsense\u{1b}[2J\n");
+        let error = recipients.add_file("team", &file).unwrap_err().to_string();
+        assert!(error.starts_with("team, line 2: "), "{error}");
+        let error = recipients.add("age1\u{1b}[2J").unwrap_err().to_string();
+        assert!(!error.contains('\u{1b}'), "{error}");
+        let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBA==";
+        let error = recipients.add(ecdsa).unwrap_err().to_string();
+        assert!(error.contains("ssh-ed25519"), "{error}");
+    }
+}

@@ -153,28 +153,29 @@ fn ask(script: &str) -> Option<String> {
 fn a_helper_has_neither_input_nor_much_output() {
     assert_eq!(ask("cat; echo done").as_deref(), Some("done\n"));
     assert_eq!(ask("echo x; exit 1"), None);
-    let start = Instant::now();
     assert_eq!(ask("exec cat /dev/zero"), None);
-    assert!(start.elapsed() < TIME_MAX);
     assert_eq!(around(&[], None, |a| helper::ask(&mut Command::new("/no/such/program"), a)), None);
 }
+
+/// How long what must happen is waited for: a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 #[test]
 fn a_helper_that_hangs_is_killed_with_its_children() {
     let dir = tempfile::tempdir().unwrap();
     let pids = dir.path().join("pids");
     let start = Instant::now();
-    let script = format!("sleep 60 & echo $! $$ > {}; trap '' TERM HUP; wait", pids.display());
+    let script = format!("sleep 600 & echo $! $$ > {}; trap '' TERM HUP; wait", pids.display());
     assert_eq!(ask(&script), None);
     let took = start.elapsed();
-    assert!((TIME_MAX..TIME_MAX + Duration::from_secs(2)).contains(&took), "{took:?}");
+    assert!((TIME_MAX..PATIENCE).contains(&took), "{took:?}");
     for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
         // Gone, or a zombie that waits for whoever adopted it.
         let gone = || {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             stat.is_empty() || stat.rsplit(')').next().unwrap().trim_start().starts_with(['Z', 'X'])
         };
-        let until = Instant::now() + Duration::from_secs(2);
+        let until = Instant::now() + PATIENCE;
         while !gone() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -187,6 +188,6 @@ fn a_helper_that_hangs_is_killed_with_its_children() {
 #[test]
 fn a_helper_s_forgotten_child_costs_the_answer_but_no_more_time() {
     let start = Instant::now();
-    assert_eq!(ask("echo x; sleep 60 &"), None);
-    assert!(start.elapsed() < TIME_MAX + Duration::from_secs(2));
+    assert_eq!(ask("echo x; sleep 600 &"), None);
+    assert!(start.elapsed() < PATIENCE);
 }

@@ -23,13 +23,14 @@ use super::queue::{Queue, STALL};
 use super::streams::Tap;
 use crate::event::Micros;
 use crate::sys::clock::Clock;
-use crate::sys::monitor::{Monitor, Order, Report};
+use crate::sys::monitor::{GRACE, Monitor, Order, Report};
 use crate::sys::signals::Signals;
 use crate::sys::tty::Tty;
 
 /// How long to go on reading after the program's end while a background child
-/// still holds the terminal: what the program itself wrote is there within a
-/// scheduling delay, and what its child writes later is not the program's.
+/// still holds the terminal: what the program itself wrote is there, and what
+/// its child writes later is not the program's. Never before all that is there
+/// has been read, and taken by whoever reads hrec's output.
 const LINGER: Duration = Duration::from_millis(40);
 
 /// More than the kernel keeps for a PTY's reader (64 KiB and a page).
@@ -97,6 +98,9 @@ pub struct Relay {
     ending: Option<Ending>,
     exit: Option<Exit>,
     drained_by: Option<Instant>,
+    /// Whether the program's end of everything was looked at last and had
+    /// nothing more.
+    dry: bool,
     late_bytes: usize,
     /// Since when the queue has been full.
     full_since: Option<Instant>,
@@ -129,6 +133,7 @@ impl Relay {
             ending: None,
             exit: None,
             drained_by: None,
+            dry: false,
             late_bytes: 0,
             full_since: None,
             lost: None,
@@ -175,9 +180,25 @@ impl Relay {
         if self.full_since.is_some() && self.lost.is_none() && self.ending.is_none() {
             return false;
         }
-        let outputs_done = self.master.is_none() && self.taps.iter().all(Tap::is_done);
-        let late = self.drained_by.is_some_and(|at| Instant::now() >= at);
-        (outputs_done || late) && (self.to_person.is_empty() || self.person_gone)
+        let now = Instant::now();
+        let late = self.drained_by.is_some_and(|at| now >= at);
+        // Whoever ends a session does not wait for its reader.
+        if self.ending.is_some() && self.drained_by.is_some_and(|at| now >= at + GRACE) {
+            return true;
+        }
+        // A strict session whose store has failed reads no more; and a child
+        // may write for ever.
+        let read = self.dry
+            || self.late_bytes >= PTY_HOLDS
+            || self.ends_for_the_store()
+            || self.strict && self.queue.has_failed();
+        let ended = self.master.is_none() && self.taps.iter().all(Tap::is_done);
+        (ended || late && read) && self.has_delivered()
+    }
+
+    /// Whether all that was read has reached whoever reads hrec's output.
+    fn has_delivered(&self) -> bool {
+        (self.to_person.is_empty() || self.person_gone) && self.taps.iter().all(Tap::is_empty)
     }
 
     fn wait_and_move(&mut self) {
@@ -219,12 +240,16 @@ impl Relay {
         for tap in &self.taps {
             tap.poll(room, &mut fds);
         }
-        let timeout = self.timeout();
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let timeout = self.timeout(room);
+        let looked = match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => true,
+            Err(Errno::INTR) => false,
             // Out of kernel memory: try again, rather than lose the session.
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
-        }
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(10));
+                false
+            }
+        };
         let ready = |n: Option<usize>| {
             n.and_then(|n| fds.get(n)).map_or(PollFlags::empty(), PollFd::revents)
         };
@@ -234,6 +259,11 @@ impl Relay {
             (ready(program), ready(person_in), ready(person_out));
         let taps: bool = fds.iter().skip(first_tap).any(|fd| !fd.revents().is_empty());
         drop(fds);
+        let readable = program.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+        self.dry = looked
+            && !taps
+            && self.taps.iter().all(|tap| tap.is_done() || tap.listens(room))
+            && (self.master.is_none() || self.to_person.is_empty() && room && !readable);
 
         if !woken.is_empty() {
             self.queue.acknowledge();
@@ -241,7 +271,7 @@ impl Relay {
         if !person_out.is_empty() {
             self.write_to_person();
         }
-        if program.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+        if readable {
             self.read_from_program();
         }
         if !person_in.is_empty() {
@@ -252,9 +282,12 @@ impl Relay {
         }
         if taps {
             let now = self.clock.micros();
+            let mut read = 0;
             for tap in &mut self.taps {
-                tap.pass(room, now, &self.queue, self.lost.as_mut().map(|(_, lost)| lost));
+                let lost = self.lost.as_mut().map(|(_, lost)| lost);
+                read += tap.pass(room, now, &self.queue, lost);
             }
+            self.note_late_output(read);
         }
         if !signal.is_empty() {
             while let Some(arrived) = self.signals.next() {
@@ -270,7 +303,7 @@ impl Relay {
         self.on_time();
     }
 
-    fn timeout(&self) -> Option<Timespec> {
+    fn timeout(&self, room: bool) -> Option<Timespec> {
         let now = Instant::now();
         let mut next: Option<Duration> = None;
         let mut at_most = |d: Duration| next = Some(next.map_or(d, |n| n.min(d)));
@@ -282,8 +315,15 @@ impl Relay {
         if let (Some(since), None) = (self.full_since, self.lost) {
             at_most((since + STALL).saturating_duration_since(now));
         }
+        // Until there is room, or what was read is taken, there is nothing to
+        // be done then.
         if let Some(at) = self.drained_by {
-            at_most(at.saturating_duration_since(now));
+            if room && self.has_delivered() {
+                at_most(at.saturating_duration_since(now));
+            }
+            if self.ending.is_some() {
+                at_most((at + GRACE).saturating_duration_since(now));
+            }
         }
         if self.wants_terminal
             && self.exit.is_none()
@@ -328,6 +368,7 @@ impl Relay {
         if self.exit.is_none() {
             self.exit = Some(exit);
             self.drained_by = Some(Instant::now() + LINGER);
+            self.dry = false;
         }
     }
 }

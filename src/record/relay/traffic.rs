@@ -43,7 +43,7 @@ impl Relay {
     /// After the program's end: what it left is still being read; what a
     /// background child goes on writing must not keep the session open.
     pub(super) fn note_late_output(&mut self, n: usize) {
-        if self.exit.is_some() {
+        if self.exit.is_some() && n > 0 {
             self.late_bytes += n;
             if self.late_bytes < PTY_HOLDS {
                 self.drained_by = Some(Instant::now() + LINGER);
@@ -85,7 +85,7 @@ impl Relay {
         self.lost.is_some()
     }
 
-    fn ends_for_the_store(&self) -> bool {
+    pub(super) fn ends_for_the_store(&self) -> bool {
         self.ending.is_some_and(|ending| ending.reason == Reason::StoreFailed)
     }
 

@@ -3,7 +3,8 @@
 use std::io::Cursor;
 
 use hrec::format::frames::{FrameReader, Frames, LEVEL, LEVEL_FLOOD, SeekTable};
-use hrec::format::index::{Index, decode_keyframe, encode_keyframe, read_keyframe};
+use hrec::format::index::{Index, MAGIC_KEYFRAME, decode_keyframe, encode_keyframe, read_keyframe};
+use hrec::format::walk::{self, Kind};
 
 use super::{Choices, read_bounded};
 
@@ -94,5 +95,33 @@ pub fn index(input: &[u8]) {
     assert_eq!(index.end.text, text);
     for pair in index.frames.windows(2) {
         assert!(pair[0].start.time <= pair[1].start.time && pair[0].at < pair[1].at);
+    }
+}
+
+/// From frame to frame: what is given is whole, and no shorter than zstd finds
+/// it.
+pub fn walk(input: &[u8]) {
+    let mut rest = input;
+    while let Some(item) = walk::next(&mut &*rest, (input.len() - rest.len()) as u64).unwrap() {
+        assert_eq!(item.at, (input.len() - rest.len()) as u64);
+        let (whole, after) = rest.split_at(usize::try_from(item.size).unwrap());
+        assert!(!whole.is_empty());
+        assert_eq!(walk::next(&mut &whole[..whole.len() - 1], item.at).unwrap(), None);
+        assert_eq!(walk::next(&mut &*whole, item.at).unwrap(), Some(item));
+        match item.kind {
+            Kind::Frame => {
+                let mut reader = FrameReader::new(whole).unwrap();
+                let (text, result) = read_bounded(&mut reader, TEXT_MAX);
+                // Cut before its end it would be torn.
+                assert!(result.is_err() || text.len() >= TEXT_MAX || !reader.torn());
+            }
+            Kind::Keyframe(mark) => {
+                assert!(whole.starts_with(&MAGIC_KEYFRAME.to_le_bytes()));
+                let payload = whole.get(8..).unwrap();
+                assert_eq!(decode_keyframe(payload).map(|(found, _)| found), Some(mark));
+            }
+            Kind::Other => assert!((0x50..=0x5f).contains(&whole[0])),
+        }
+        rest = after;
     }
 }

@@ -24,6 +24,7 @@ pub const ALL: &[Target] = &[
     ("frames_encode", frames::encode),
     ("seek_table", frames::seek_table),
     ("index", frames::index),
+    ("walk", frames::walk),
     ("cipher_head", sealed::head),
     ("cipher_stream", sealed::stream),
     ("journal", sealed::journal),
