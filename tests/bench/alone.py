@@ -1,5 +1,6 @@
 """What is measured of hrec alone, since no peer can or does it: the size of
-finished files, opening and seeking, and what many kills cost."""
+finished files, opening and seeking, what a recipient costs, and what many kills
+do."""
 import os
 import re
 import shutil
@@ -9,9 +10,9 @@ import tempfile
 
 SEEKABLE, SKIPPABLE = 0x8F92EAB1, 0x184D2A50
 PARTS = {0x184D2A50: "padding", 0x184D2A51: "keyframes", 0x184D2A52: "index", 0x184D2A5E: "table"}
-# A recording of a person is one that lasts: what is over at once was printed
-# by a program, and is not what the figure is about.
-SECONDS = 2
+# A recording of a person is one that lasts, and no flood: what is over at once
+# was printed by a program, and is not what the figure is about.
+SECONDS, BYTES_A_SECOND = 2, 200_000
 
 
 def recordings(directory, scratch):
@@ -27,8 +28,8 @@ def recordings(directory, scratch):
     return sorted(path for path in found if f"{os.sep}broken{os.sep}" not in path)
 
 
-def output(argv, data=None):
-    return subprocess.run(argv, input=data, stdout=subprocess.PIPE, check=True).stdout
+def output(argv, data=None, **how):
+    return subprocess.run(argv, input=data, stdout=subprocess.PIPE, check=True, **how).stdout
 
 
 def number(data, at):
@@ -75,6 +76,8 @@ def sizes(rerecord, directory):
             path = f"{scratch}/{turn}.cast.zst.age"
             stream = output(["age", "-d", "-i", identity, path])
             text = output(["zstd", "-dcq"], stream)
+            if len(text) > BYTES_A_SECOND * float(seconds):
+                continue
             stock = output(["age", "-r", recipient], output(["zstd", "-9cq"], text))
             file = os.path.getsize(path)
             # A chunk of 64 KiB has a tag of 16 bytes; before them is a nonce.
@@ -92,11 +95,72 @@ def seek(program, keep, hours, megabytes, seeks):
     for line in said.splitlines():
         if times := re.match(r"\s*(.+?)\s+p50\s+([\d.]+) ms\s+p99\s+([\d.]+) ms\s+most\s+([\d.]+) ms", line):
             sample[times[1]] = {"p50": float(times[2]), "p99": float(times[3]), "most": float(times[4])}
+        elif time := re.match(r"(.+?)\s+([\d.]+) ms$", line):
+            sample[time[1]] = float(time[2])
         elif memory := re.match(r"peak memory\s+(\d+) kB", line):
             sample["memory_kb"] = int(memory[1])
     if "seek to a random time" not in sample or "memory_kb" not in sample:
         raise RuntimeError(f"seek said {said!r}")
     return sample
+
+
+# The generator of P-256, and with it an ML-KEM-768 key of zeros: valid, and
+# nobody's.
+POINT = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+POINT_Y = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+
+
+def recipients(program, plugin):
+    """What each kind of recipient costs, by tests/bench/recipients.rs: a sample
+    each. Kinds whose tool is not here are left out, and told."""
+    samples, missing = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        def keep(name, recipient, identity=None):
+            for ending, text in (("txt", recipient), ("key", identity)):
+                if text is not None:
+                    with open(os.open(f"{scratch}/{name}.{ending}", os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+                        file.write(text)
+            return [f"{name}.key" if identity else "-", f"{name}.txt"]
+
+        def age_key():
+            identity = output(["age-keygen"], stderr=subprocess.DEVNULL).decode()
+            return output(["age-keygen", "-y"], identity.encode()).decode(), identity
+
+        ours, alone = [], []
+        if shutil.which("age-keygen"):
+            keys = [age_key() for _ in range(11)]
+            ours += [keep("X25519", *keys[0]), keep("eleven-of-them", "".join(key[0] for key in keys), keys[-1][1])]
+        else:
+            missing.append("age-keygen is not here: no X25519 recipients are measured")
+        if shutil.which("ssh-keygen"):
+            for kind, bits in (("ed25519", ""), ("rsa", "2048"), ("rsa", "3072"), ("rsa", "4096")):
+                path = f"{scratch}/ssh-{kind}{bits}"
+                output(["ssh-keygen", "-q", "-t", kind, *(["-b", bits] if bits else []), "-N", "", "-f", path])
+                ours.append([path, f"{path}.pub"])
+        else:
+            missing.append("ssh-keygen is not here: no SSH keys are measured")
+        os.mkdir(f"{scratch}/bin")
+        for name, kind in (("test", ours), ("pq", alone)):
+            shutil.copy(plugin, f"{scratch}/bin/age-plugin-{name}")
+            os.chmod(f"{scratch}/bin/age-plugin-{name}", 0o755)
+            recipient, identity = output([f"{scratch}/bin/age-plugin-{name}", "--keygen"]).decode().split()
+            kind.append(keep(f"plugin-{name}", recipient, identity))
+        zeros = "00" * 1184
+        for hrp, data in (("age1tag", f"03{POINT}"), ("age1tagpq", f"{zeros}04{POINT}{POINT_Y}")):
+            alone.append(keep(hrp, output([f"{scratch}/bin/age-plugin-pq", "--bech32", hrp, data]).decode()))
+        env = os.environ | {"PATH": f"{scratch}/bin:{os.environ['PATH']}"}
+        # Post-quantum recipients stand beside no others.
+        for some in [ours, *([pair] for pair in alone)]:
+            argv = [program, *(file for pair in some for file in pair)]
+            run = subprocess.run(argv, cwd=scratch, env=env, stdout=subprocess.PIPE, check=True)
+            for line in run.stdout.decode().splitlines():
+                name, size, wrap, unwrap = (cell.split(" ")[-1 if i else 0] for i, cell in enumerate(line.replace(" bytes", "").split("\t")))
+                if len(some) > 1 or not line.startswith("all together"):
+                    name = "all of these" if line.startswith("all together") else os.path.basename(name).removesuffix(".txt").removesuffix(".pub")
+                    samples.append({"name": name, "header": int(size), "wrap": wrap, "unwrap": unwrap})
+    for line in missing:
+        print(line, file=sys.stderr)
+    return samples
 
 
 def kills(root, count):

@@ -101,7 +101,7 @@ def startup(test, samples):
 
 def memory(test, samples):
     what, most = {"human": ("somebody types", 8), "bulk": ("200 MB burst", 16), "stalled": ("viewer stalled", 16)}[test]
-    values = each(samples, lambda some: median(some, "rss_max_kb") / 1024)
+    values = each(samples, lambda some: median(some, "rss_max_kb") / 1024 or None)  # bare has no recorder
     shown = "{:.1f} MiB".format
     return [row(f"memory, {what}", f"≤ {most} MiB", values, shown, values.get("hrec"), shown, most)]
 

@@ -70,8 +70,13 @@ def sizes(samples):
 def seek(samples):
     for sample in samples:
         rows = [[name, *(f"{sample[name][key]:.2f}" for key in ("p50", "p99", "most"))] for name in sample if isinstance(sample[name], dict)]
+        rows += [[name, f"{took:.2f}", "", ""] for name, took in sample.items() if isinstance(took, float)]
         print_table([f"{sample['hours']} h, {sample['megabytes']} MB", "p50 ms", "p99", "most"], rows)
         print(f"memory {sample['memory_kb'] / 1024:.1f} MiB\n")
+
+
+def recipients(samples):
+    print_table(["recipient", "header bytes", "to record", "to open"], [[s["name"], s["header"], s["wrap"], s["unwrap"]] for s in samples])
 
 
 def kills(samples):
@@ -106,7 +111,7 @@ def report(results):
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
     for test, samples in results["alone"].items():
         print(f"## {test}: {results['tests'][test]['what']}")
-        {"sizes": sizes, "seek": seek, "kills": kills}[test](samples)
+        {"sizes": sizes, "seek": seek, "recipients": recipients, "kills": kills}[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)
     peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]

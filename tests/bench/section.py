@@ -27,7 +27,9 @@ def columns(head, rows):
 def write(results):
     machine, rows = results["machine"], demands.judged(results)
     print(BEGIN)
-    print(f"One run of {machine['time'][:10]} on {machine['cpus']} processors ({machine['cpu']}, {machine['system']}):")
+    print(f"One run, of {machine['time'][:10]}, on {machine['cpus']} processors\n({machine['cpu']},\n{machine['system']}):")
+    if results["quick"]:
+        print("of small data and few rounds: a look, not a figure:")
     verdict = {True: "yes", False: "no", None: "\\-"}
     columns(["what", "must be", "is", "met"], [[row.what, row.must, row.own, verdict[row.met]] for row in rows])
     print(".Pp\nThe same of the others, where they have it:")
@@ -48,6 +50,7 @@ def write(results):
         first = some[0].what.split(", ")[0]
         label = "recorder" if len({row.what.split(", ")[0] for row in some}) > 1 else first
         columns([label, *heads], [[NAMES.get(name, name), *(row.cells.get(name, "") for row in some)] for name in names])
+    if results["missing"]:
         print(".Pp")
     for line in results["missing"]:
         print(f"Not measured: {line.split(' is not here')[0]}.")

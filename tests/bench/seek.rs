@@ -4,7 +4,8 @@
 //! `cargo bench --bench seek` prints a table. Options, after `--`: `--hours N`,
 //! `--mb N`, `--seeks N`, `--without-keyframes`, `--check` (each state beside
 //! that of playing everything), `--keep DIR` (the recording is kept there, and
-//! found there the next time).
+//! found there the next time), `--foreign plain|gzip|zstd` (the same as an
+//! asciicast of somebody else's, without anything that helps).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hrec::event::{Data, Event, Header, Micros, TermSize};
+use hrec::format::asciicast::Encoder;
 use hrec::format::cipher::{Identities, Recipients};
 use hrec::recording::live::{Live, Options, Screen};
 use hrec::recording::{Paths, open};
@@ -43,6 +45,7 @@ fn main() {
     if !path.exists() {
         generate(&path, number("--hours", 10), number("--mb", 1000) * 1_000_000, keyframes);
     }
+    let path = value("--foreign").map_or(path.clone(), |form| foreign(&path, &form));
     // Another process, whose memory is only that of seeking.
     let seeks = number("--seeks", 1000).to_string();
     let program = std::env::current_exe().unwrap();
@@ -172,8 +175,57 @@ fn generate(path: &Path, hours: u64, bytes: u64, keyframes: bool) {
     );
 }
 
+/// The recording's text beside it, in another container or none.
+fn foreign(path: &Path, form: &str) -> PathBuf {
+    let ending = match form {
+        "plain" => "cast",
+        "gzip" => "cast.gz",
+        "zstd" => "cast.zst",
+        other => panic!("{other} is not plain, gzip or zstd"),
+    };
+    let to = path.with_file_name(format!("foreign.{ending}"));
+    if to.exists() {
+        return to;
+    }
+    let file = std::io::BufWriter::new(std::fs::File::create(&to).unwrap());
+    match form {
+        "plain" => copy(path, file),
+        "gzip" => copy(path, flate2::write::GzEncoder::new(file, flate2::Compression::fast())),
+        _ => copy(path, zstd::Encoder::new(file, 3).unwrap().auto_finish()),
+    }
+    to
+}
+
+fn copy(path: &Path, mut to: impl std::io::Write) {
+    let mut recording = open(path, &identities()).unwrap();
+    let (mut encoder, mut text) = (Encoder::new(), Vec::new());
+    encoder.header(&Header { hrec: None, ..recording.header().clone() }, &mut text);
+    while let Some(event) = recording.next_event().unwrap() {
+        encoder.event(&event, &mut text);
+        to.write_all(&text).unwrap();
+        text.clear();
+    }
+    to.flush().unwrap();
+}
+
 fn measure(path: &Path, seeks: u64) {
     let identities = identities();
+    // What there is to find out of a recording that does not say it is found
+    // out once: how long it lasts, and states on the way.
+    let mut timeline = Timeline::open(path, &identities).unwrap();
+    let mut took = |name: &str, act: &mut dyn FnMut(&mut Timeline)| {
+        let started = Instant::now();
+        act(&mut timeline);
+        println!("{name:<24} {:12.3} ms", started.elapsed().as_secs_f64() * 1000.0);
+    };
+    let mut end = 0;
+    took("its duration", &mut |timeline| end = timeline.duration().unwrap());
+    for (name, tenths) in [("first seek, to 9/10", 9), ("then to 5/10", 5), ("then to 8/10", 8)] {
+        took(name, &mut |timeline| {
+            timeline.seek(end / 10 * tenths).unwrap();
+        });
+    }
+    drop(timeline);
     let opened: Vec<Duration> = (0..100)
         .map(|_| {
             let started = Instant::now();
