@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from outer_terminal import MemorySampler, OuterTerminal, kill_descendants, kworker_cpu, machine_cpu
+from outer_terminal import MemorySampler, OuterTerminal, kill_descendants, kworker_cpu, machine_cpu, wake_ups
 
 # What crash() spares: the recorded program, which a dying recorder takes along
 # or does not, as in life.
@@ -63,7 +63,6 @@ class Bench:
 
     def account(self, run, measure):
         """Runs `measure`, and says what else the machine did meanwhile."""
-        os.sync()
         busy, stolen = machine_cpu()
         kworker, own = kworker_cpu(), os.times()
         sample = measure() or {}
@@ -86,6 +85,8 @@ class Bench:
         return self.pour(recorder, self.data[options["data"]], rate=options["rate"])
 
     def pour(self, recorder, data, rate=None):
+        # What the one before left to be written is no part of this one.
+        os.sync()
         run = self.start(recorder, ["cat", data], limit=240)
         memory = MemorySampler()
         sample = self.account(run, lambda: run.drain(rate=rate))
@@ -144,9 +145,19 @@ class Bench:
         return sample
 
     def idle(self, recorder, options):
-        """While nothing happens for a few seconds."""
+        """While nothing happens for a few seconds: how often any thread of the
+        recorder's woke up in the midst of it, and what all of it took."""
         run = self.start(recorder, ["sleep", str(options["seconds"])])
-        sample = self.account(run, run.drain)
+
+        def watch():
+            time.sleep(1)
+            before = wake_ups()
+            time.sleep(options["seconds"] - 1.5)
+            woke = wake_ups() - before
+            run.drain()
+            return {"woke": woke}
+
+        sample = self.account(run, watch)
         self.discard(run)
         return sample
 

@@ -119,6 +119,19 @@ class MemorySampler(threading.Thread):
         return {"rss_max_kb": max(peaks, default=0), "rss_sum_kb": sum(peaks)}
 
 
+def wake_ups():
+    """How often the threads of all descendants have been switched to so far."""
+    count = 0
+    for pid in descendants():
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/status") as file:
+                    count += sum(int(n) for n in re.findall(r"voluntary_ctxt_switches:\s+(\d+)", file.read()))
+        except OSError:
+            pass
+    return count
+
+
 def machine_cpu():
     """Seconds of CPU the whole machine has spent busy, and what the host stole."""
     ticks = os.sysconf("SC_CLK_TCK")

@@ -36,7 +36,7 @@ def columns(test, samples, base, floor):
             "added": f"{(m('wall') - base('wall')) * 1e3:+.2f}", "cpu ms": f"{m('cpu') * 1e3:.2f}", "faults": f"{m('faults'):.0f}",
         }
     if test == "idle":
-        return cells | {"cpu ms": f"{m('cpu') * 1e3:.2f}", "switches": f"{m('switches'):.0f}", "added": f"{m('switches') - base('switches'):+.0f}"}
+        return cells | {"woke": f"{m('woke'):.0f}", "cpu ms": f"{m('cpu') * 1e3:.2f}", "switches": f"{m('switches'):.0f}", "added": f"{m('switches') - base('switches'):+.0f}"}
     if test == "verify":
         whole = lambda key: all(s[key] for s in samples) if samples[0][key] is not None else "-"
         return {"shown whole": whole("shown_whole"), "recorded whole": whole("recorded_whole"), "disk MB": f"{m('disk') / 1e6:.2f}"}

@@ -35,9 +35,9 @@ def write(results):
     print(".Pp\nThe same of the others, where they have it:")
     by_peer = [row for row in rows if len(row.cells) > 1]
     # A page is 80 characters wide: a few columns at a time.
-    short = {"200 MB, wall": "wall", "200 MB, CPU": "CPU", "switches in 5 s of nothing": "switches", "/bin/true, syncs off": "true"}
+    short = {"200 MB, wall": "wall", "200 MB, CPU": "CPU", "wake-ups while nothing happens": "wake-ups", "/bin/true, syncs off": "true"}
     for group in (
-        ("200 MB, wall", "200 MB, CPU", "switches in 5 s of nothing", "/bin/true, syncs off"),
+        ("200 MB, wall", "200 MB, CPU", "wake-ups while nothing happens", "/bin/true, syncs off"),
         ("echo, 5 ms gaps, 50%", "echo, 5 ms gaps, 99%", "echo, back to back, 50%", "echo, back to back, 99%"),
         ("memory, somebody types", "memory, 200 MB burst", "memory, viewer stalled"),
         ("^C on a flood, to the end", "^C on a flood, still printed", "lost by SIGKILL, a line every 10 ms", "lost by SIGKILL, a flood"),
