@@ -148,7 +148,11 @@ pub struct Identity {
     long_about = "Replay a recording. Everything goes through hrec's own model of a terminal, so nothing in a \
         recording can act on yours.\n\n\
         Recordings of other tools open too, by content: asciicast v1, v2 and v3, plain or compressed with \
-        gzip or zstd, encrypted with age or not.",
+        gzip or zstd, encrypted with age or not.\n\n\
+        Without REC it begins with a list of the recordings in the store, the newest first, and the last screen of \
+        the one that is chosen, as far as your identity opens it. What you type narrows the list: each word must \
+        fit, anywhere or, as user:alice, host:web, target:db, program:psql, date:2026-11, state:live and id:AAAA, \
+        in that field; !word leaves out what fits. Enter plays, Esc comes back to the list, ? lists the keys.",
     after_long_help = "Examples:\n  \
         hrec play\n  \
         hrec play -2 --speed 4\n  \
@@ -156,8 +160,11 @@ pub struct Identity {
 )]
 pub struct Play {
     /// The recording: a path, an id, a unique part of one, or -1 for the latest, -2 for the one before
-    #[arg(value_name = "REC", default_value = "-1", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
-    pub rec: OsString,
+    ///
+    /// Without it the recordings there are can be looked through, and one be chosen. Where there is no
+    /// terminal to do that on, or with --plain, it is the latest.
+    #[arg(value_name = "REC", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
+    pub rec: Option<OsString>,
 
     /// Begin at T: 90 (seconds), 1:23:45, 12m30s, 50%, or 14:03 (by the local clock)
     #[arg(long, value_name = "T")]
@@ -512,9 +519,9 @@ mod tests {
         let Verb::Play(play) = parse(&["hrec", "play", "-2", "--speed", "3"]).verb else {
             panic!()
         };
-        assert_eq!((play.rec.to_str(), play.speed), (Some("-2"), 3.0));
+        assert_eq!((play.rec.as_ref().and_then(|r| r.to_str()), play.speed), (Some("-2"), 3.0));
         let Verb::Play(play) = parse(&["hrec", "play"]).verb else { panic!() };
-        assert_eq!(play.rec, "-1");
+        assert_eq!(play.rec, None);
         let Verb::Cat(cat) = parse(&["hrec", "cat", "-i", "k", "-1"]).verb else { panic!() };
         assert_eq!((cat.rec.to_str(), cat.identity.files.len()), (Some("-1"), 1));
         let Verb::Info(info) = parse(&["hrec", "info", "-10", "--json"]).verb else { panic!() };

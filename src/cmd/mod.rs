@@ -24,6 +24,7 @@ mod completions;
 mod doctor;
 mod info;
 mod keygen;
+mod library;
 mod ls;
 mod place;
 mod play;
@@ -32,6 +33,7 @@ mod recover;
 mod seal;
 mod source;
 mod verify;
+mod stage;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
 /// session. The number is the one that `timeout`, `env` and `docker run` use:

@@ -11,7 +11,7 @@ use super::ask;
 
 use crate::cli;
 use crate::config::{self, Config};
-use crate::format::cipher::{self, Identities};
+use crate::format::cipher::{self, Identities, MessageCallback, PassphraseCallback};
 use crate::recording::{self, Paths, SUFFIX, is_live, journal_paths};
 use crate::screen::safe_text;
 use crate::seal::manifest::{Manifest, State};
@@ -26,10 +26,20 @@ pub(crate) fn identities(given: &cli::Identity, config: &Config) -> Result<Ident
     // A plugin waits for the person: on standard error even when that is no
     // terminal, since a log that ends in "touch your token" explains itself.
     let tell = |what: &str| drop(writeln!(io::stderr().lock(), "hrec: {}", safe_text(what)));
-    let mut identities = Identities::asking(Arc::new(ask::passphrase)).telling(Arc::new(tell));
-    for path in config::identity::to_read_with(&given.files, config) {
+    let files = config::identity::to_read_with(&given.files, config);
+    identities_of(&files, Arc::new(ask::passphrase), Arc::new(tell))
+}
+
+/// The identities in these files, with these ways to ask and tell the person.
+pub(crate) fn identities_of(
+    files: &[PathBuf],
+    ask: PassphraseCallback,
+    tell: MessageCallback,
+) -> Result<Identities> {
+    let mut identities = Identities::asking(ask).telling(tell);
+    for path in files {
         let name = safe_text(&path.to_string_lossy()).into_owned();
-        let contents = std::fs::read(&path)
+        let contents = std::fs::read(path)
             .with_context(|| format!("cannot read {name}; name another with -i FILE"))?;
         identities.add_file(&name, &contents)?;
     }
@@ -59,6 +69,11 @@ impl Place {
     pub(crate) fn stored(entry: &Entry) -> Self {
         let path = entry.dir.join(format!("{}{SUFFIX}", entry.id));
         Self { paths: Paths::at(&path), path }
+    }
+
+    /// The place of a recording whose files lie beside this one.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), paths: Paths::at(path) }
     }
 
     /// The place of a file: the recording itself, its part, or its manifest.

@@ -1,21 +1,33 @@
 //! `hrec play`: a recording, shown as it happened.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use jiff::tz::TimeZone;
 
 use super::info::{Content, Facts};
-use super::place::{Place, identities};
+use super::library::Shelf;
+use super::place::Place;
 use super::source::Source;
+use super::stage::Stage;
+use super::told;
 use crate::cli;
 use crate::config::Config;
+use crate::config::identity::to_read_with;
 use crate::event::{Header, Micros};
+use crate::format::cipher::Identities;
+use crate::play::browser::{Browser, Browsing, Choice, Desk};
 use crate::play::clock::{Speed, Wall, go_to};
 use crate::play::keymap::Keymap;
-use crate::play::{Driver, Ended, Model, Playhead, Setup, Terminal, plain};
+use crate::play::panel::Shown;
+use crate::play::prompt::Message;
+use crate::play::{Ended, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
+use crate::store::Local;
 use crate::sys::signals::die_of;
 use crate::timeline::{LineEnds, Timeline, idle_limit, speed, with_streams};
 
@@ -27,35 +39,118 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     if args.plain || !std::io::stdout().is_terminal() || is_dumb() {
         return replay(args, config);
     }
-    let identities = identities(&args.identity, config)?;
-    let (place, timeline) = if args.rec == "-" {
-        let stdin = std::io::stdin().lock();
-        let source = recording::Source::open_input("standard input", stdin, &identities)?;
-        (None, Timeline::new(source))
-    } else {
-        let place = Place::find(&args.rec, config)?;
-        let timeline = Timeline::open(&place.path, &identities);
-        let timeline = timeline.map_err(|error| place.explain(error))?;
-        (Some(place), timeline)
+    let stage = Stage::default();
+    let shown = match &args.rec {
+        Some(rec) => named(rec, args, config, &stage),
+        None => chosen(args, config, &stage),
     };
-    let setup = setup(place.as_ref(), &timeline);
-    let limit = limit(args, config, timeline.header());
-    let mut playhead = Playhead::new(timeline, micros(limit));
-    begin(args, &mut playhead, &setup.wall)?;
-
-    let Some(mut driver) = Driver::take()? else { return replay(args, config) };
-    let mut model = Model::new(playhead, setup, driver.size());
-    let ended = driver.run::<anyhow::Error>(&mut model);
-    let left = driver.leave();
-    drop(driver);
-    let ended = ended?;
-    let timeline = model.playhead().timeline();
-    tell(timeline.remarks());
+    let left = stage.leave();
+    if let Some(signal) = stage.signal() {
+        die_of(signal);
+    }
+    // No terminal to show it on.
+    let Some((ended, timeline)) = shown? else { return replay(args, config) };
+    if let Some(timeline) = &timeline {
+        tell(timeline.remarks());
+    }
     if let Ended::Signal(signal) = ended {
         die_of(signal);
     }
     left?;
-    Ok(status(timeline.is_damaged()))
+    Ok(status(timeline.is_some_and(|timeline| timeline.is_damaged())))
+}
+
+/// How it ended, and the recording that was played last.
+type Played = Option<(Ended, Option<Timeline>)>;
+
+/// Plays the recording that was named.
+fn named(rec: &OsStr, args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
+    let files = to_read_with(&args.identity.files, config);
+    let (place, timeline) = if rec == "-" {
+        // Once: what a pipe gave is gone.
+        let identities = stage.identities(&files)?;
+        let stdin = std::io::stdin().lock();
+        let source = recording::Source::open_input("standard input", stdin, &identities)?;
+        (None, Timeline::new(source))
+    } else {
+        let place = Place::find(rec, config)?;
+        let timeline = stage.opening(&files, |identities| open(&place, identities))?;
+        (Some(place), timeline)
+    };
+    play(place.as_ref(), timeline, args, config, stage, false)
+}
+
+fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
+    Timeline::open(&place.path, identities).map_err(|error| place.explain(error))
+}
+
+/// Lets the person choose, plays what was chosen, and comes back.
+fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
+    let files = to_read_with(&args.identity.files, config);
+    let store = Local::new(config.store());
+    let shelf = Shelf::new(store, files.clone(), stage.answers());
+    let mut browser = Browser::new(&config.store().to_string_lossy(), TimeZone::system());
+    // The terminal first: its signals are blocked in threads that start later.
+    if stage.with(|_| ())?.is_none() {
+        return Ok(None);
+    }
+    let desk = Desk::start(Arc::new(shelf))?;
+    let mut last = None;
+    loop {
+        let mut browsing = Browsing { browser: &mut browser, desk: &desk };
+        let Some(shown) = stage.with(|driver| driver.show(&mut browsing))? else {
+            return Ok(None);
+        };
+        let entry = match shown? {
+            Shown::Signal(signal) => return Ok(Some((Ended::Signal(signal), last))),
+            Shown::Answer(Choice::Quit) => return Ok(Some((Ended::Quit, last))),
+            Shown::Answer(Choice::Play(entry)) => entry,
+        };
+        desk.rest(true);
+        let place = Place::at(&entry.path);
+        let played = stage
+            .opening(&files, |identities| open(&place, identities))
+            .and_then(|timeline| play(Some(&place), timeline, args, config, stage, true));
+        desk.rest(false);
+        // A passphrase may have been given meanwhile.
+        browser.forget_failures();
+        match played {
+            Ok(Some((Ended::Back, timeline))) => last = timeline,
+            Ok(ended) => return Ok(ended),
+            Err(error) => {
+                if stage.signal().is_some() {
+                    return Ok(None);
+                }
+                let mut message = Message::new("This recording cannot be played", &told(&error));
+                match stage.with(|driver| driver.show(&mut message))? {
+                    Some(Ok(Shown::Signal(signal))) => {
+                        return Ok(Some((Ended::Signal(signal), last)));
+                    }
+                    Some(shown) => drop(shown?),
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+}
+
+fn play(
+    place: Option<&Place>,
+    timeline: Timeline,
+    args: &cli::Play,
+    config: &Config,
+    stage: &Stage,
+    chosen: bool,
+) -> Result<Played> {
+    let setup = Setup { chosen, ..setup(place, &timeline) };
+    let limit = limit(args, config, timeline.header());
+    let mut playhead = Playhead::new(timeline, micros(limit));
+    begin(args, &mut playhead, &setup.wall)?;
+    let Some(size) = stage.with(|driver| driver.size())? else { return Ok(None) };
+    let mut model = Model::new(playhead, setup, size);
+    let ended = stage.with(|driver| driver.run::<anyhow::Error>(&mut model))?;
+    let Some(ended) = ended.transpose()? else { return Ok(None) };
+    Ok(Some((ended, Some(model.into_timeline()))))
 }
 
 /// Whether the terminal cannot put the cursor anywhere.
@@ -77,7 +172,13 @@ fn setup(place: Option<&Place>, timeline: &Timeline) -> Setup {
     let name = place.and_then(|place| place.path.file_name());
     let name = name.map_or("standard input".into(), |name| name.to_string_lossy());
     let name = name.strip_suffix(recording::SUFFIX).unwrap_or(&name).to_owned();
-    Setup { name, keymap: Keymap::default(), wall, details: details.unwrap_or_default() }
+    Setup {
+        name,
+        keymap: Keymap::default(),
+        wall,
+        chosen: false,
+        details: details.unwrap_or_default(),
+    }
 }
 
 /// Where the replay begins, and how fast.
@@ -111,7 +212,8 @@ fn micros(time: Duration) -> Micros {
 /// The replay without a player: the screen as it changes, or, where there is no
 /// terminal, its text.
 fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
-    let mut source = Source::open(&args.rec, &args.identity, config)?;
+    let rec = args.rec.as_deref().unwrap_or(OsStr::new("-1"));
+    let mut source = Source::open(rec, &args.identity, config)?;
     let header = source.header().clone();
     let limit = limit(args, config, &header);
     let events = with_streams(&mut source, LineEnds::Terminal);

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,7 +34,7 @@ const FATAL: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUI
 /// Why [`Console::wait`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// It is time.
+    /// It is time, or there is news.
     Due,
     /// So many bytes were typed.
     Typed(usize),
@@ -106,9 +106,15 @@ impl Console {
         Ok(())
     }
 
-    /// Waits until `until` (`None`: for ever), or until something else happens.
-    /// Looks whether something has even when `until` is past.
-    pub(super) fn wait(&mut self, until: Option<Micros>, keys: &mut [u8]) -> io::Result<Woken> {
+    /// Waits until `until` (`None`: for ever), or until something else happens:
+    /// `news` can be read from, for one. Looks whether something has even when
+    /// `until` is past.
+    pub(super) fn wait(
+        &mut self,
+        until: Option<Micros>,
+        keys: &mut [u8],
+        news: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Woken> {
         loop {
             if let Some(woken) = self.signal()? {
                 return Ok(woken);
@@ -120,12 +126,14 @@ impl Console {
             let mut fds = [
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(self.tty.input(), PollFlags::IN),
+                // Without news, the signals once more.
+                PollFd::from_borrowed_fd(news.unwrap_or(self.signals.as_fd()), PollFlags::IN),
             ];
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let [_, input] = fds.map(|fd| !fd.revents().is_empty());
+            let [_, input, heard] = fds.map(|fd| !fd.revents().is_empty());
             if input {
                 match self.tty.input().read(keys) {
                     Err(Errno::AGAIN | Errno::INTR) => {}
@@ -137,7 +145,7 @@ impl Console {
             if let Some(woken) = self.signal()? {
                 return Ok(woken);
             }
-            if until.is_some_and(|until| self.now() >= until) {
+            if (heard && news.is_some()) || until.is_some_and(|until| self.now() >= until) {
                 return Ok(Woken::Due);
             }
         }

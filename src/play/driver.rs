@@ -20,13 +20,13 @@ const FRAME: Micros = 16_000;
 
 /// How long a lone ESC waits (µs) for the rest of a sequence, which a terminal
 /// sends in one write; over a slow line it may come in two.
-const ESCAPE: Micros = 50_000;
+pub(super) const ESCAPE: Micros = 50_000;
 
 /// A terminal that the player has.
 pub struct Driver {
-    console: Console,
-    canvas: Canvas,
-    decoder: Decoder,
+    pub(super) console: Console,
+    pub(super) canvas: Canvas,
+    pub(super) decoder: Decoder,
     /// When the last picture was drawn.
     drawn: Option<Micros>,
 }
@@ -78,7 +78,7 @@ impl Driver {
                 until = Some(until.map_or(escape, |until| until.min(escape)));
             }
             let mut effects = Vec::new();
-            match self.console.wait(until, &mut keys)? {
+            match self.console.wait(until, &mut keys, None)? {
                 Woken::Signal(signal) => return Ok(Ended::Signal(signal)),
                 Woken::Repaint => effects.push(model.resize(self.console.size())),
                 Woken::Due => {}
@@ -116,6 +116,7 @@ impl Driver {
         }
         Ok(effects.quit.map(|quit| match quit {
             Quit::Enough => Ended::Quit,
+            Quit::Back => Ended::Back,
             Quit::Interrupt => Ended::Signal(libc::SIGINT),
         }))
     }

@@ -3,6 +3,7 @@
 //! Refuses to know where recordings come from. The invariant: a replay works
 //! on a [`Viewer`], so that it runs the same on a real terminal and in a test.
 
+pub mod browser;
 pub mod clock;
 pub mod colour;
 mod console;
@@ -13,6 +14,7 @@ mod line;
 mod model;
 pub mod notes;
 mod paint;
+pub mod panel;
 pub mod picture;
 pub mod plain;
 mod playhead;
@@ -80,6 +82,8 @@ pub enum Ended {
     Whole,
     /// Before its end, by the person's wish.
     Quit,
+    /// Likewise, to go back to where it was chosen.
+    Back,
     /// By this signal, of which the process should now die.
     Signal(i32),
 }

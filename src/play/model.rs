@@ -10,6 +10,7 @@ use super::keymap::Keymap;
 use super::line::Line;
 use super::playhead::Playhead;
 use crate::event::{Micros, TermSize};
+use crate::timeline::Timeline;
 
 /// What a player begins with, beside the recording.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// When it was made.
     pub wall: Wall,
+    /// Whether it was chosen somewhere that Esc goes back to.
+    pub chosen: bool,
     /// What is known of it, by name: the details.
     pub details: Vec<(String, String)>,
 }
@@ -98,6 +101,12 @@ impl Model {
             shows_keys: false,
             message: None,
         }
+    }
+
+    /// The recording, once the player is done.
+    #[must_use]
+    pub fn into_timeline(self) -> Timeline {
+        self.playhead.into_timeline()
     }
 
     /// Where it is in the recording.

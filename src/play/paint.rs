@@ -44,6 +44,12 @@ impl Canvas {
         out.extend_from_slice(b"\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?7h\x1b[?25h\x1b[?1049l");
     }
 
+    /// What is on the terminal, where that is known.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Buffer> {
+        self.shown.as_ref()
+    }
+
     /// The terminal may show anything now.
     pub fn forget(&mut self) {
         self.shown = None;

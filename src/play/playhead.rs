@@ -89,6 +89,12 @@ impl Playhead {
         }
     }
 
+    /// The recording, once nobody plays it.
+    #[must_use]
+    pub fn into_timeline(self) -> Timeline {
+        self.timeline
+    }
+
     /// The recording.
     #[must_use]
     pub fn timeline(&self) -> &Timeline {

@@ -121,6 +121,7 @@ impl Prompt {
 pub struct Message {
     title: String,
     text: String,
+    foot: &'static str,
 }
 
 impl Message {
@@ -128,13 +129,20 @@ impl Message {
     #[must_use]
     pub fn new(title: &str, text: &str) -> Self {
         let text: Vec<_> = text.lines().map(safe_text).collect();
-        Self { title: safe_text(title).into_owned(), text: text.join("\n") }
+        let title = safe_text(title).into_owned();
+        Self { title, text: text.join("\n"), foot: "any key goes on" }
+    }
+
+    /// One that goes away by itself, once what it tells of has happened.
+    #[must_use]
+    pub fn notice(title: &str, text: &str) -> Self {
+        Self { foot: "", ..Self::new(title, text) }
     }
 
     /// Draws it in the middle of `area`. Any key takes it away.
     pub fn render(&self, area: Rect, buffer: &mut Buffer) {
         let lines: Vec<Line<'_>> = self.text.lines().map(Line::from).collect();
-        boxed(&self.title, &lines, 0, "any key goes on", area, buffer);
+        boxed(&self.title, &lines, 0, self.foot, area, buffer);
     }
 }
 
@@ -161,7 +169,7 @@ fn boxed(
         height,
     };
     Clear.render(place, buffer);
-    let cut = |text: &str| -> String { format!(" {text} ") };
+    let cut = |text: &str| if text.is_empty() { String::new() } else { format!(" {text} ") };
     let block = Block::bordered()
         .title(Span::styled(cut(title), Modifier::BOLD))
         .title_bottom(Line::from(cut(foot)).right_aligned());

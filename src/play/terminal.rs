@@ -54,7 +54,7 @@ impl Viewer for Terminal {
     fn wait(&mut self, until: Micros) -> io::Result<Wake> {
         let mut keys = [0; 256];
         loop {
-            match self.0.wait(Some(until), &mut keys)? {
+            match self.0.wait(Some(until), &mut keys, None)? {
                 Woken::Due => return Ok(Wake::Due),
                 Woken::Repaint => return Ok(Wake::Repaint),
                 Woken::Signal(signal) => return Ok(Wake::Signal(signal)),

@@ -37,6 +37,8 @@ pub struct Effects {
 pub enum Quit {
     /// The person has seen enough.
     Enough,
+    /// He wants back to where the recording was chosen.
+    Back,
     /// As by ^C.
     Interrupt,
 }
@@ -203,6 +205,7 @@ impl Model {
             Command::Details => self.open = Open::Details { top: 0 },
             Command::Help => self.open = Open::Help { top: 0 },
             Command::Redraw => effects.forget = true,
+            Command::Leave if self.setup.chosen => effects.quit = Some(Quit::Back),
             Command::Leave => self.message = None,
             Command::Suspend => effects.suspend = true,
             Command::Quit => effects.quit = Some(Quit::Enough),

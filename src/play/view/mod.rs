@@ -8,6 +8,8 @@ mod bar;
 mod popup;
 mod screen;
 
+pub(super) use screen::draw_row;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 

@@ -87,7 +87,7 @@ pub(super) fn draw(model: &Model, room: Rect, picture: &mut Buffer) -> Option<Po
 }
 
 /// Draws recorded cells from column `x` on, and before column `end`.
-pub(super) fn draw_row(cells: &[Cell], x: u16, y: u16, end: u16, picture: &mut Buffer) {
+pub(in super::super) fn draw_row(cells: &[Cell], x: u16, y: u16, end: u16, picture: &mut Buffer) {
     for (x, cell) in (x..end).zip(cells) {
         let Some(drawn) = picture.cell_mut((x, y)) else { return };
         drawn.set_style(style(cell.pen()));
