@@ -139,7 +139,8 @@ impl Library for Shelf {
             Some(manifest::State::Interrupted) => State::Interrupted,
             Some(manifest::State::Recovered) => State::Recovered,
         };
-        let size = place.size();
+        // Without a file it would look for journals among all of the day's.
+        let size = if state == State::Missing { 0 } else { place.size() };
         match manifest {
             Ok(manifest) => of_manifest(&manifest, state, size),
             Err(error) => {

@@ -32,8 +32,8 @@ mod rec;
 mod recover;
 mod seal;
 mod source;
-mod verify;
 mod stage;
+mod verify;
 
 /// hrec itself failed, was called wrongly for a recording, or ended a strict
 /// session. The number is the one that `timeout`, `env` and `docker run` use:

@@ -149,11 +149,14 @@ fn assert_shown(browser: &mut Browser, (width, height): (u16, u16), expected: &[
 #[test]
 fn the_list_and_the_last_screen() {
     let mut browser = browser();
-    let id = browser.wanted().unwrap().id.clone();
+    let id = browser.wanted().unwrap().0.id.clone();
     browser.learn(News::Preview(
         id.clone(),
         Ok(screen("prod=# select 1;\r\n ?column?\r\n----------\r\n        1\r\n(1 row)\r\n\r\nprod=# 日本")),
     ));
+    // The alerts are wanted still.
+    assert!(browser.wanted().is_some());
+    browser.learn(News::Alerts(id.clone(), 0, Vec::new()));
     assert_eq!(browser.wanted(), None);
     assert_shown(
         &mut browser,
@@ -375,11 +378,12 @@ fn what_is_chosen_stays_chosen_while_the_list_changes() {
     press(&mut browser, "<home><down>");
     let id = browser.chosen().unwrap().id.clone();
     browser.learn(News::Preview(id.clone(), Ok(self::screen("before"))));
+    browser.learn(News::Alerts(id.clone(), 0, Vec::new()));
     assert_eq!(browser.wanted(), None);
     let mut over = all[0].clone();
     over.state = State::Finished;
     browser.learn(News::Details(vec![(id, over)]));
-    assert!(browser.wanted().is_some());
+    assert_eq!(browser.wanted().map(|(_, version)| version), Some(1));
     assert!(shown(&mut browser, 80, 24).contains("before"));
     // What is gone is gone.
     browser.learn(News::List(entries[2..].to_vec()));
@@ -391,11 +395,12 @@ fn what_is_chosen_stays_chosen_while_the_list_changes() {
 #[test]
 fn says_why_there_is_no_screen() {
     let mut browser = browser();
-    let id = browser.wanted().unwrap().id.clone();
+    let id = browser.wanted().unwrap().0.id.clone();
     assert!(shown(&mut browser, 80, 24).contains('…'));
     let why = "none of 1 identity opens it; it is for: age1qqqq; name its file with -i FILE";
     browser.learn(News::Preview(id.clone(), Err(why.to_owned())));
     assert!(shown(&mut browser, 80, 24).contains("it is for: age1qqqq"));
+    assert_eq!(browser.wanted(), None);
     browser.forget_failures();
     assert!(browser.wanted().is_some());
     browser.learn(News::Preview(id.clone(), Ok(screen(""))));

@@ -25,6 +25,8 @@ const REST: Duration = Duration::from_millis(50);
 const LONG_REST: Duration = Duration::from_millis(600);
 /// Details that are told at once: about what a window shows.
 const BATCH: usize = 64;
+/// And later.
+const LARGEST: usize = 1024;
 
 /// Where recordings come from.
 pub trait Library: Send + Sync {
@@ -69,8 +71,9 @@ impl Wanted<'_> {
 
 #[derive(Debug, Default)]
 struct Asked {
-    /// The preview that is wanted, and the number of that wish.
-    preview: Option<Entry>,
+    /// The preview that is wanted, in which version, and the number of that
+    /// wish.
+    preview: Option<(Entry, u64)>,
     request: u64,
     /// All details are to be read anew.
     reload: bool,
@@ -154,13 +157,15 @@ impl Desk {
         Ok(Self { shared, news, wake })
     }
 
-    /// Wants this one's preview now, and no other's.
-    pub fn want(&self, entry: Option<&Entry>) {
-        if self.shared.lock().preview.as_ref() == entry {
+    /// Wants this one's preview now, and no other's; that of another version is
+    /// another one.
+    pub fn want(&self, wanted: Option<(&Entry, u64)>) {
+        let same = |asked: &(Entry, u64)| wanted == Some((&asked.0, asked.1));
+        if self.shared.lock().preview.as_ref().map_or(wanted.is_none(), same) {
             return;
         }
         self.shared.change(|asked| {
-            asked.preview = entry.cloned();
+            asked.preview = wanted.map(|(entry, version)| (entry.clone(), version));
             asked.request += 1;
         });
     }
@@ -232,7 +237,12 @@ fn keep_list(library: &dyn Library, shared: &Shared, teller: &Teller) {
             .filter(|entry| !known.contains(&entry.id) || live.contains(&entry.id))
             .collect();
         let mut changed = false;
-        for batch in todo.chunks(BATCH) {
+        let (mut rest, mut size) = (todo.as_slice(), BATCH);
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            // The list is drawn anew after each.
+            size = (size * 2).min(LARGEST);
             let details: Vec<(String, Details)> =
                 batch.iter().map(|entry| (entry.id.clone(), library.details(entry))).collect();
             for (id, details) in &details {
@@ -275,7 +285,7 @@ fn make_previews(library: &dyn Library, shared: &Shared, teller: &Teller) {
             let asked = shared.lock();
             (asked.request, asked.preview.clone())
         };
-        let Some(entry) = entry else { continue };
+        let Some((entry, _)) = entry else { continue };
         let wanted = Wanted { shared: Some(shared), request };
         if !shared.wait(Some(REST), |asked| asked.request != request) {
             return;

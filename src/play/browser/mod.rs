@@ -172,6 +172,8 @@ struct Preview {
     /// There may be more by now; until that is known, this is better than
     /// nothing.
     stale: bool,
+    /// How often that was so.
+    version: u64,
 }
 
 /// What is open over the list.
@@ -261,12 +263,18 @@ impl Browser {
         self.shown.get(self.chosen).and_then(|at| self.rows.get(*at))
     }
 
-    /// The one whose preview is wanted and not known.
+    /// The one of which more is wanted than is known, and how often that was
+    /// so before: what is live grows.
     #[must_use]
-    pub fn wanted(&self) -> Option<&Entry> {
+    pub fn wanted(&self) -> Option<(&Entry, u64)> {
         let entry = self.chosen().filter(|_| self.shows_preview)?;
-        let fresh = |preview: &Preview| preview.screen.is_some() && !preview.stale;
-        (!self.preview(&entry.id).is_some_and(fresh)).then_some(entry)
+        let Some(preview) = self.preview(&entry.id) else { return Some((entry, 0)) };
+        let known = match preview.screen {
+            None => false,
+            Some(Err(_)) => !preview.stale,
+            Some(Ok(_)) => !preview.stale && preview.alerts.is_some(),
+        };
+        (!known).then_some((entry, preview.version))
     }
 
     fn preview(&self, id: &str) -> Option<&Preview> {
@@ -358,6 +366,7 @@ impl Browser {
             && let Some((_, preview)) = self.previews.iter_mut().find(|(known, _)| known == id)
         {
             preview.stale = true;
+            preview.version += 1;
         }
     }
 
