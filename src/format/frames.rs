@@ -1,20 +1,23 @@
 //! Text as a sequence of independent zstd frames, with the standard seek
 //! table at the end (facebook/zstd, contrib/seekable_format).
 //!
-//! Knows nothing of what the text is. Its invariant: the encoder is never
-//! flushed inside a frame, so that being read while it grows costs a
-//! recording nothing in size.
+//! Knows nothing of what the text is. Its invariant: a frame is compressed as
+//! a whole, so that being read while it grows costs a recording nothing in
+//! size.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use zstd::stream::raw::{CParameter, Decoder, Encoder, InBuffer, Operation, OutBuffer};
+use zstd::bulk::Compressor;
+use zstd::stream::raw::{CParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 /// The level for what people do: with the logs below, 110 MB/s and 1.9 MiB of
 /// memory, and 6 % over whole-file `zstd -9`.
 pub const LEVEL: i32 = 9;
-/// The level for floods, four times as fast.
+/// The level for floods, eight times as fast.
 pub const LEVEL_FLOOD: i32 = 1;
 const WINDOW_LOG: u32 = 19;
+/// For [`LEVEL`]. [`LEVEL_FLOOD`] has zstd's own size, 14: its table stays in
+/// the processor's first cache, which saves 30 % of the time for 5 % of size.
 const TABLE_LOG: u32 = 17;
 
 /// Skippable frames have the magics `0x184D2A50` to `0x184D2A5F`; this one is
@@ -40,15 +43,16 @@ pub struct Entry {
 
 /// Writes frames into a `Vec`.
 pub struct Frames {
-    encoder: Encoder<'static>,
+    compressor: Compressor<'static>,
+    /// A frame that has just been compressed.
+    frame: Vec<u8>,
     entries: Vec<Entry>,
-    open: Entry,
     written: u64,
 }
 
 impl std::fmt::Debug for Frames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frames").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Frames").field("written", &self.written).finish_non_exhaustive()
     }
 }
 
@@ -58,53 +62,42 @@ impl Frames {
     /// # Errors
     /// When there is no memory.
     pub fn new() -> io::Result<Self> {
-        let mut encoder = Encoder::new(LEVEL)?;
-        encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
-        encoder.set_parameter(CParameter::HashLog(TABLE_LOG))?;
-        encoder.set_parameter(CParameter::ChainLog(TABLE_LOG))?;
-        Ok(Self { encoder, entries: Vec::new(), open: Entry { size: 0, text: 0 }, written: 0 })
+        let mut compressor = Compressor::default();
+        compressor.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
+        Ok(Self { compressor, frame: Vec::new(), entries: Vec::new(), written: 0 })
     }
 
-    /// Adds text to the open frame; what comes out is appended to `out`.
+    /// Appends a frame of this text, unless there is none. As one call, and
+    /// not as the text comes: zstd need not copy the text, knows how little
+    /// there is of a short one, and is a third faster.
     ///
     /// # Errors
     /// When there is no memory.
-    pub fn write(&mut self, text: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        let start = out.len();
-        let mut input = InBuffer::around(text);
-        while input.pos() < text.len() {
-            with_room(out, |output| self.encoder.run(&mut input, output))?;
+    pub fn frame(&mut self, level: i32, text: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
         }
-        self.open.text =
-            self.open.text.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        self.count(out.len() - start);
+        let table = if level == LEVEL_FLOOD { 0 } else { TABLE_LOG };
+        self.compressor.set_parameter(CParameter::CompressionLevel(level))?;
+        self.compressor.set_parameter(CParameter::HashLog(table))?;
+        self.compressor.set_parameter(CParameter::ChainLog(table))?;
+        self.frame.clear();
+        self.frame.reserve(zstd::zstd_safe::compress_bound(text.len()));
+        let size = self.compressor.compress_to_buffer(text, &mut self.frame)?;
+        out.extend_from_slice(&self.frame);
+        self.written += size as u64;
+        let entry = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        self.entries.push(Entry { size: entry(size), text: entry(text.len()) });
         Ok(())
     }
 
-    /// Closes the open frame, when there is text in it; the next one is
-    /// compressed at `level`.
-    ///
-    /// # Errors
-    /// When there is no memory.
-    pub fn close(&mut self, level: i32, out: &mut Vec<u8>) -> io::Result<()> {
-        if self.open.text > 0 {
-            let start = out.len();
-            while with_room(out, |output| self.encoder.finish(output, true))? > 0 {}
-            self.count(out.len() - start);
-            self.entries.push(std::mem::replace(&mut self.open, Entry { size: 0, text: 0 }));
-        }
-        self.encoder.reinit()?;
-        self.encoder.set_parameter(CParameter::CompressionLevel(level))
-    }
-
     /// Appends a skippable frame of zeros, `size` bytes with its head (at
-    /// least 8). No frame may be open.
+    /// least 8).
     pub fn pad(&mut self, size: usize, out: &mut Vec<u8>) {
         self.skippable(MAGIC_PAD, &vec![0; size.saturating_sub(SKIPPABLE_HEAD)], out);
     }
 
-    /// Appends a skippable frame; returns its size, with its head. No frame
-    /// may be open.
+    /// Appends a skippable frame; returns its size, with its head.
     pub fn skippable(&mut self, magic: u32, payload: &[u8], out: &mut Vec<u8>) -> u32 {
         skippable(magic, payload, out);
         let size = SKIPPABLE_HEAD + payload.len();
@@ -114,7 +107,7 @@ impl Frames {
         size
     }
 
-    /// Appends the seek table. The last frame must be closed.
+    /// Appends the seek table.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         let mut table = Vec::with_capacity(self.entries.len() * 8 + FOOTER);
         for entry in &self.entries {
@@ -129,34 +122,11 @@ impl Frames {
         self.written += (table.len() + SKIPPABLE_HEAD) as u64;
     }
 
-    /// Bytes of text in the open frame.
-    #[must_use]
-    pub fn open_text(&self) -> usize {
-        self.open.text as usize
-    }
-
     /// Bytes that have come out so far.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
-
-    fn count(&mut self, bytes: usize) {
-        self.written += bytes as u64;
-        self.open.size = self.open.size.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-    }
-}
-
-/// Runs one step of the encoder at the end of `out`, with room for what it
-/// has to say.
-fn with_room(
-    out: &mut Vec<u8>,
-    step: impl FnOnce(&mut OutBuffer<'_, Vec<u8>>) -> io::Result<usize>,
-) -> io::Result<usize> {
-    // A block's worth; `reserve` doubles, so this is seldom an allocation.
-    out.reserve(16 * 1024);
-    let at = out.len();
-    step(&mut OutBuffer::around_pos(out, at))
 }
 
 fn skippable(magic: u32, payload: &[u8], out: &mut Vec<u8>) {
@@ -323,13 +293,11 @@ mod tests {
         let (text, mut out) = (lines(9000), Vec::new());
         let mut frames = Frames::new().unwrap();
         for (i, piece) in text.chunks(text.len() / 3).enumerate() {
-            for small in piece.chunks(77) {
-                frames.write(small, &mut out).unwrap();
-            }
-            frames.close(if i == 0 { LEVEL_FLOOD } else { LEVEL }, &mut out).unwrap();
+            let level = if i == 0 { LEVEL_FLOOD } else { LEVEL };
+            frames.frame(level, piece, &mut out).unwrap();
             frames.pad(8 + i * 100, &mut out);
         }
-        frames.close(LEVEL, &mut out).unwrap();
+        frames.frame(LEVEL, b"", &mut out).unwrap();
         frames.finish(&mut out);
         assert_eq!(frames.written(), out.len() as u64);
         (text, out)

@@ -295,8 +295,7 @@ mod tests {
             }
             let at = frames.written();
             let text = vec![b'a' + n as u8; 1000 + n as usize];
-            frames.write(&text, &mut out).unwrap();
-            frames.close(LEVEL, &mut out).unwrap();
+            frames.frame(LEVEL, &text, &mut out).unwrap();
             let bytes = (frames.written() - at) as u32;
             index.frames.push(Frame { at, size: bytes, start: mark, keyframe });
             mark.time += 1_000_000 * n;

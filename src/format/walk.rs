@@ -164,8 +164,7 @@ mod tests {
         let mut frames = Frames::new().unwrap();
         let mark = Mark { time: 5, event: 6, text: 7, ..Mark::default() };
         for (n, text) in texts().iter().enumerate() {
-            frames.write(text, &mut out).unwrap();
-            frames.close(LEVEL, &mut out).unwrap();
+            frames.frame(LEVEL, text, &mut out).unwrap();
             frames.pad(8 + n * 1000, &mut out);
             let mut payload = Vec::new();
             encode_keyframe(&mark, &vec![0; n * 40], &mut payload);

@@ -234,13 +234,20 @@ impl Prepared {
         // time a panic arrives here; what was recorded up to then is finished.
         let ran = catch_unwind(AssertUnwindSafe(|| relay.run()));
         let _ = std::panic::take_hook();
-        let (exit, reason) = ran.unwrap_or_else(|_| {
-            queue.fail(&format!("an error inside hrec: {}", last_words()));
-            (Exit::Signal(libc::SIGHUP), Reason::Interrupted)
-        });
+        let (exit, reason, monitor) = match ran {
+            Ok((exit, reason, monitor)) => (exit, reason, Some(monitor)),
+            Err(_) => {
+                queue.fail(&format!("an error inside hrec: {}", last_words()));
+                (Exit::Signal(libc::SIGHUP), Reason::Interrupted, None)
+            }
+        };
         let duration = clock.micros();
         let _ = end.send((exit, reason, duration));
         queue.close();
+        // While the writer finishes.
+        if let Some(monitor) = monitor {
+            monitor.close();
+        }
         let limit = if reason == Reason::StoreFailed { FINISH_FAILED } else { FINISH };
         let finished = finished.recv_timeout(limit).ok();
         let failure = queue.failure().map(str::to_owned);

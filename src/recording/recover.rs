@@ -133,17 +133,19 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
     };
     let mut lines = Lines::new(text, draft)?;
     let (mut frames, mut bytes_text) = (Frames::new().map_err(Error::Compress)?, 0);
+    let mut open = Vec::new();
     let mut marks = Marks::new(lines.follower.size);
     loop {
         let more = lines.next()?;
         text_digest.update(&lines.event);
         bytes_text += lines.event.len() as u64;
-        frames.write(&lines.event, &mut frame).map_err(Error::Compress)?;
+        open.extend_from_slice(&lines.event);
         if !more {
             break;
         }
-        if frames.open_text() >= FRAME_TEXT {
-            frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+        if open.len() >= FRAME_TEXT {
+            frames.frame(LEVEL, &open, &mut frame).map_err(Error::Compress)?;
+            open.clear();
             marks.closed(&frames);
             let place = lines.follower.mark(lines.time, bytes_text);
             let keyframe = lines.follower.keyframe(&place);
@@ -153,8 +155,8 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
             put(&mut sealed)?;
         }
     }
-    if frames.open_text() > 0 {
-        frames.close(LEVEL, &mut frame).map_err(Error::Compress)?;
+    if !open.is_empty() {
+        frames.frame(LEVEL, &open, &mut frame).map_err(Error::Compress)?;
         marks.closed(&frames);
     }
     marks.finish(lines.follower.mark(lines.time, bytes_text), &mut frames, &mut frame);

@@ -26,13 +26,14 @@ use crate::record::session::{Plan, Prepared};
 use crate::record::writer::StreamLimits;
 use crate::recording::Id;
 use crate::sys::clock::Clock;
-use crate::sys::{inherited, syslog, users};
+use crate::sys::{inherited, memory, syslog, users};
 
 /// Records `args.command`, or the person's shell.
 ///
 /// # Errors
 /// When nothing was run: the status is [`FAILED`] then.
 pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
+    memory::one_heap();
     tell::overruled(config);
     let (program, arguments) = command(args);
     let target = Target::of(&program, &arguments);

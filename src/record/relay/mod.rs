@@ -142,8 +142,9 @@ impl Relay {
     }
 
     /// Starts the program and relays until it has ended. The person's
-    /// terminal is back as it was found when this returns.
-    pub fn run(mut self) -> (Exit, Reason) {
+    /// terminal is back as it was found when this returns. The monitor is
+    /// given back to be reaped when there is time for it.
+    pub fn run(mut self) -> (Exit, Reason, Monitor) {
         if self.wants_terminal {
             self.take_terminal();
         }
@@ -158,7 +159,7 @@ impl Relay {
         self.finish()
     }
 
-    fn finish(self) -> (Exit, Reason) {
+    fn finish(self) -> (Exit, Reason, Monitor) {
         let exit = self.exit.unwrap_or(Exit::Signal(libc::SIGKILL));
         let reason = match (self.ending, exit) {
             (Some(ending), _) => ending.reason,
@@ -169,8 +170,7 @@ impl Relay {
         // session, and whatever holds the terminal still.
         drop(self.master);
         drop(self.tty);
-        self.monitor.close();
-        (exit, reason)
+        (exit, reason, self.monitor)
     }
 
     fn is_over(&self) -> bool {

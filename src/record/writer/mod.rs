@@ -170,24 +170,25 @@ impl<S: Sink, T: Time> Writer<S, T> {
     }
 
     fn write(&mut self, batch: Batch) {
-        let Batch { items, bytes, sync, closed } = batch;
-        self.write_items(items, &bytes);
+        let Batch { items, bytes, sync, closed } = &batch;
+        self.write_items(items, bytes);
         let now = self.clock.micros();
         if self.judge.due().is_some_and(|due| due <= now) {
             self.judge.tick(now);
             self.write_judged(now);
         }
         let due = match &self.outage {
-            Some(outage) => now >= outage.retry || closed,
+            Some(outage) => now >= outage.retry || *closed,
             // Rather a nap too early than a nap too late.
-            None => sync || self.sink.due().is_some_and(|due| due <= now + NAP),
+            None => *sync || self.sink.due().is_some_and(|due| due <= now + NAP),
         };
         if due {
             self.flush(now);
         }
+        self.queue.give_back(batch);
     }
 
-    fn write_items(&mut self, items: VecDeque<Item>, bytes: &[u8]) {
+    fn write_items(&mut self, items: &VecDeque<Item>, bytes: &[u8]) {
         let mut rest = bytes;
         for item in items {
             let (own, others) = rest.split_at_checked(item.len).unwrap_or((rest, &[]));
@@ -200,7 +201,7 @@ impl<S: Sink, T: Time> Writer<S, T> {
             }
             let full = !self.strict && self.sink.backlog() >= BACKLOG;
             if let Some(outage) = &mut self.outage
-                && outage.loses(full, &item, own.len())
+                && outage.loses(full, item, own.len())
             {
                 self.unkept(item.time, &item.kind, own);
                 continue;

@@ -36,12 +36,10 @@ const INTERVAL_BURST: Micros = 1_000_000;
 /// ten times in an interval, is not.
 const BURST: u64 = 256 * 1024;
 /// A frame that filled faster than this is one of a flood (over 4 MiB/s), and
-/// the next is compressed faster. Time closes no frame: a person prints some
+/// is compressed faster. Time closes no frame: a person prints some
 /// tens of KiB in five minutes, and of frames so small half the recording's
 /// size would be beginnings and keyframes.
 const FLOOD_TIME: Micros = 250_000;
-/// Text is compressed in portions of this size, not for every event.
-const PORTION: u64 = 64 * 1024;
 /// A larger event becomes several of at most this size.
 const EVENT_MAX: usize = 64 * 1024;
 
@@ -130,7 +128,7 @@ impl Live {
         let mut store = Store::create(disk, paths, recipients, options.sync, header.size)?;
         let mut encoder = Encoder::new();
         encoder.header(header, &mut store.text);
-        let begun = store.feed().and_then(|_| store.checkpoint());
+        let begun = store.checkpoint();
         if let Err(error) = begun {
             store.discard();
             return Err(error);
@@ -291,26 +289,22 @@ impl Live {
         Ok(())
     }
 
-    /// After new text: compress a portion, close a full frame, write chunks.
+    /// After new text: closes a full frame, and writes its chunks.
     fn taken(&mut self, time: Micros, result: &mut Result<()>) {
         self.unsaved_since.get_or_insert(time);
         self.frame_opened.get_or_insert(time);
-        if self.store.unfed() >= PORTION {
-            let done = self.portion(time);
+        if self.store.is_full() {
+            let opened = self.frame_opened.take().unwrap_or(time);
+            let flood = time.saturating_sub(opened) < FLOOD_TIME;
+            let mut done = self.close_frame(if flood { LEVEL_FLOOD } else { LEVEL });
+            // While the disk refuses, only `flush` tries it again.
+            if self.not_before.is_none() {
+                done = done.and_then(|()| self.store.write_part());
+            }
             if result.is_ok() {
                 *result = done;
             }
         }
-    }
-
-    fn portion(&mut self, time: Micros) -> Result<()> {
-        if self.store.feed()? {
-            let opened = self.frame_opened.take().unwrap_or(time);
-            let flood = time.saturating_sub(opened) < FLOOD_TIME;
-            self.close_frame(if flood { LEVEL_FLOOD } else { LEVEL })?;
-        }
-        // While the disk refuses, only `flush` tries it again.
-        if self.not_before.is_none() { self.store.write_part() } else { Ok(()) }
     }
 
     /// By what time (session clock) [`Live::flush`] is to be called; `None`
@@ -361,7 +355,7 @@ impl Live {
     }
 
     fn flush_store(&mut self, close: bool) -> Result<()> {
-        if self.store.feed()? || close {
+        if close {
             self.frame_opened = None;
             self.close_frame(LEVEL)?;
         }
@@ -374,9 +368,9 @@ impl Live {
 
     fn close_frame(&mut self, level: i32) -> Result<()> {
         let place = self.mark();
-        let keyframe = match self.store.can_close() {
-            true => self.follower.keyframe(&place),
-            false => None,
+        let keyframe = match self.store.open() {
+            0 => None,
+            _ => self.follower.keyframe(&place),
         };
         self.store.close_frame(level, place, keyframe.as_deref())
     }

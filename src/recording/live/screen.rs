@@ -16,7 +16,10 @@ const MOST: u64 = 2_000_000;
 
 /// Makes keyframes of the screen.
 pub struct Screen {
-    keyframer: Keyframer,
+    size: TermSize,
+    /// Made with the first output: a session's start does not wait for it.
+    keyframer: Option<Keyframer>,
+    hurried: bool,
     last: Micros,
 }
 
@@ -24,33 +27,40 @@ impl Screen {
     /// A blank terminal of this size.
     #[must_use]
     pub fn new(size: TermSize) -> Self {
-        let mut keyframer = Keyframer::new(size);
-        keyframer.set_allowance(Some(MOST));
-        Self { keyframer, last: 0 }
+        Self { size, keyframer: None, hurried: true, last: 0 }
     }
 
     /// The same where nobody waits: it takes whatever time it takes.
     #[must_use]
     pub fn unhurried(size: TermSize) -> Self {
-        Self { keyframer: Keyframer::new(size), last: 0 }
+        Self { hurried: false, ..Self::new(size) }
+    }
+
+    fn keyframer(&mut self) -> &mut Keyframer {
+        self.keyframer.get_or_insert_with(|| {
+            let mut keyframer = Keyframer::new(self.size);
+            keyframer.set_allowance(self.hurried.then_some(MOST));
+            keyframer
+        })
     }
 }
 
 impl Keyframes for Screen {
     fn output(&mut self, bytes: &[u8]) {
-        self.keyframer.output(bytes);
+        self.keyframer().output(bytes);
     }
 
     fn resize(&mut self, size: TermSize) {
-        self.keyframer.resize(size);
+        self.keyframer().resize(size);
     }
 
     fn keyframe(&mut self, place: &Mark) -> Option<Vec<u8>> {
         let earned = place.time.saturating_sub(self.last).saturating_mul(RATE) / 1_000_000;
         self.last = place.time;
-        let left = self.keyframer.allowance();
-        self.keyframer.set_allowance(left.map(|left| left.saturating_add(earned).min(MOST)));
+        let keyframer = self.keyframer();
+        let left = keyframer.allowance();
+        keyframer.set_allowance(left.map(|left| left.saturating_add(earned).min(MOST)));
         let Mark { time, event, text, .. } = *place;
-        Some(self.keyframer.keyframe(Position { time, text, event })?.encode())
+        Some(keyframer.keyframe(Position { time, text, event })?.encode())
     }
 }

@@ -21,7 +21,7 @@ use crate::format::index::Mark;
 use crate::format::journal::RecordWriter;
 
 /// Text of a frame.
-const FRAME_TEXT: usize = 1 << 20;
+const FRAME_TEXT: u64 = 1 << 20;
 /// Unsafe text beyond this makes the chunk be padded.
 const UNSAFE_MAX: u64 = 8 << 20;
 /// Text of a record. A frame has less, unless a single event is huge.
@@ -148,9 +148,14 @@ impl Store {
         self.text_start + self.text.len() as u64
     }
 
-    /// Text that is not yet compressed.
-    pub(super) fn unfed(&self) -> u64 {
+    /// The open frame's text.
+    pub(super) fn open(&self) -> u64 {
         self.text_end() - self.fed
+    }
+
+    /// Whether the open frame is to be closed.
+    pub(super) fn is_full(&self) -> bool {
+        self.open() >= FRAME_TEXT
     }
 
     /// Text that only memory holds.
@@ -158,34 +163,21 @@ impl Store {
         self.text_end() - self.kept
     }
 
-    /// Whether [`Store::close_frame`] has something to close.
-    pub(super) fn can_close(&self) -> bool {
-        self.frames.open_text() > 0
-    }
-
-    /// Compresses what is new; says whether that filled the frame.
-    pub(super) fn feed(&mut self) -> Result<bool> {
-        let at = usize_of(self.fed - self.text_start);
-        let new = self.text.get(at..).unwrap_or_default();
-        self.frames.write(new, &mut self.compressed).map_err(Error::Compress)?;
-        self.fed += new.len() as u64;
-        self.seal();
-        Ok(self.frames.open_text() >= FRAME_TEXT)
-    }
-
-    /// Closes the open frame; the next is compressed at `level`, and begins at
-    /// `place` after this keyframe. Pads the chunk when too much text is
-    /// unsafe.
+    /// Closes the open frame, compressed at `level`; the next begins at `place`
+    /// after this keyframe. Pads the chunk when too much text is unsafe.
     pub(super) fn close_frame(
         &mut self,
         level: i32,
         place: Mark,
         keyframe: Option<&[u8]>,
     ) -> Result<()> {
-        if self.frames.open_text() == 0 {
+        let at = usize_of(self.fed - self.text_start);
+        let text = self.text.get(at..).unwrap_or_default();
+        if text.is_empty() {
             return Ok(());
         }
-        self.frames.close(level, &mut self.compressed).map_err(Error::Compress)?;
+        self.frames.frame(level, text, &mut self.compressed).map_err(Error::Compress)?;
+        self.fed += text.len() as u64;
         self.marks.closed(&self.frames);
         let end = self.frames.written();
         if let Some(open) = self.unsafe_frames.back_mut() {
@@ -369,7 +361,6 @@ impl Store {
     /// called again after an error.
     pub(super) fn finish(&mut self, end: Mark) -> Result<()> {
         if !self.sealed {
-            self.feed()?;
             self.close_frame(LEVEL, end, None)?;
             self.marks.finish(end, &mut self.frames, &mut self.compressed);
             self.frames.finish(&mut self.compressed);

@@ -28,24 +28,27 @@ pub fn decode(input: &[u8]) {
 /// Text in, frames as the input says, and the same text out.
 pub fn encode(input: &[u8]) {
     let mut choices = Choices(input);
-    let (mut frames, mut out, mut text) = (Frames::new().unwrap(), Vec::new(), Vec::new());
+    let (mut frames, mut out) = (Frames::new().unwrap(), Vec::new());
+    let (mut text, mut open) = (Vec::new(), Vec::new());
     while !choices.0.is_empty() {
         match choices.byte() {
-            0..=3 => frames.close(LEVEL, &mut out).unwrap(),
-            4 => frames.close(LEVEL_FLOOD, &mut out).unwrap(),
+            close @ 0..=4 => {
+                let level = if close == 4 { LEVEL_FLOOD } else { LEVEL };
+                frames.frame(level, &std::mem::take(&mut open), &mut out).unwrap();
+            }
             size @ 5..=7 => {
-                frames.close(LEVEL, &mut out).unwrap();
+                frames.frame(LEVEL, &std::mem::take(&mut open), &mut out).unwrap();
                 frames.pad(usize::from(size) * 5, &mut out);
             }
             repeat => {
                 let length = usize::from(choices.byte());
                 let piece = choices.bytes(length).repeat(usize::from(repeat & 15) + 1);
-                frames.write(&piece, &mut out).unwrap();
+                open.extend_from_slice(&piece);
                 text.extend(piece);
             }
         }
     }
-    frames.close(LEVEL, &mut out).unwrap();
+    frames.frame(LEVEL, &open, &mut out).unwrap();
     frames.finish(&mut out);
     assert_eq!(frames.written(), out.len() as u64);
     let mut reader = FrameReader::new(out.as_slice()).unwrap();
