@@ -204,10 +204,10 @@ fn session(
     let (mut sent, mut saved) = (Vec::new(), 0);
     let live = Live::create_on(Box::new(disk.clone()), paths.clone(), &header(), recipients, SYNC);
     let Ok(mut live) = live else { return (sent, 0, false) };
-    // With keyframes, few bytes, since they are drawn, and frames that close
-    // early.
+    // More than two full frames; with keyframes, few bytes, since they are drawn,
+    // and frames that close early.
     let (length, step) = match following {
-        Following::Nobody => (60_000, 100_000),
+        Following::Nobody => (160_000, 100_000),
         _ => (7_000, 310_000_000),
     };
     match following {
