@@ -8,6 +8,7 @@
 pub mod chain;
 pub mod finding;
 pub mod key;
+pub mod ledger;
 pub mod manifest;
 pub mod session_key;
 pub mod signer;
