@@ -339,6 +339,14 @@ pub struct Verify {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub signers: Vec<PathBuf>,
 
+    /// Hold the ledger against a checkpoint of it that was kept elsewhere (may be given several
+    /// times)
+    ///
+    /// The ledger must begin with what it was when that was signed. A file may hold several, as an
+    /// anchor that appends to a file makes it. See LEDGER in hrec-seal(7).
+    #[arg(long, value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
+    pub against: Vec<PathBuf>,
+
     /// Write JSON
     #[arg(long)]
     pub json: bool,

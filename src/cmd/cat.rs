@@ -28,7 +28,7 @@ pub fn run(args: &cli::Cat, config: &Config) -> Result<ExitCode> {
              redirect it, or use --format text, or insist with --force"
         );
     }
-    let mut source = Source::open(&args.rec, &args.identity, config)?;
+    let mut source = Source::open("cat", &args.rec, &args.identity, config)?;
     let mut out = stdout.lock();
     let left_out = write(&mut source, &args.format, &mut out)?;
     out.flush()?;

@@ -24,6 +24,7 @@ mod completions;
 mod doctor;
 mod info;
 mod keygen;
+mod ledger;
 mod library;
 mod ls;
 mod place;

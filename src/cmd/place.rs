@@ -89,6 +89,11 @@ impl Place {
         Self { path: path.to_owned(), paths: Paths::at(finished) }
     }
 
+    /// The recording's id, or for a file of another name that name's stem.
+    pub(crate) fn id(&self) -> String {
+        self.paths.stem().to_string_lossy().into_owned()
+    }
+
     /// The manifest, when there is one that can be read.
     pub(crate) fn manifest(&self) -> Option<Manifest> {
         Manifest::read(&self.paths.manifest()).ok()

@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 use jiff::tz::TimeZone;
 
 use super::info::{Content, Facts};
+use super::ledger;
 use super::library::Shelf;
 use super::place::Place;
 use super::source::Source;
@@ -147,6 +148,9 @@ fn play(
     let mut playhead = Playhead::new(timeline, micros(limit));
     begin(args, &mut playhead, &setup.wall)?;
     let Some(size) = stage.with(|driver| driver.size())? else { return Ok(None) };
+    if let Some(place) = place {
+        ledger::view(config, "play", place)?;
+    }
     let mut model = Model::new(playhead, setup, size);
     let ended = stage.with(|driver| driver.run::<anyhow::Error>(&mut model))?;
     let Some(ended) = ended.transpose()? else { return Ok(None) };
@@ -213,7 +217,7 @@ fn micros(time: Duration) -> Micros {
 /// terminal, its text.
 fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     let rec = args.rec.as_deref().unwrap_or(OsStr::new("-1"));
-    let mut source = Source::open(rec, &args.identity, config)?;
+    let mut source = Source::open("play", rec, &args.identity, config)?;
     let header = source.header().clone();
     let limit = limit(args, config, &header);
     let events = with_streams(&mut source, LineEnds::Terminal);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 
+use super::ledger;
 use super::place::{Place, identities};
 use super::rec::sealing::own_signer;
 use super::source::Source;
@@ -18,7 +19,9 @@ use crate::format::cipher::Recipients;
 use crate::recording::{self, Paths};
 use crate::screen::safe_text;
 use crate::seal::chain;
+use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, State};
+use crate::seal::verify::digest;
 use crate::timeline::{LineEnds, with_streams};
 
 /// Runs the verb.
@@ -60,7 +63,11 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
         }
     }
 
+    let noted = noted(&place, config);
     let mut err = std::io::stderr().lock();
+    if let Err(error) = noted {
+        writeln!(err, "hrec: the ledger does not know of it: {}", safe_text(&super::told(&error)))?;
+    }
     if recovered.remarks.is_empty() {
         recording::discard(paths)?;
         writeln!(err, "hrec: recovered as {path}")?;
@@ -75,6 +82,16 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
         writeln!(err, "hrec: {}", safe_text(remark))?;
     }
     Ok(ExitCode::from(super::FAILED))
+}
+
+/// Tells the ledger which manifest holds now.
+fn noted(place: &Place, config: &Config) -> Result<()> {
+    if !place.paths.manifest().exists() {
+        return Ok(());
+    }
+    let manifest_sha256 = digest(&place.paths.manifest())?.1;
+    let event = Event::Recover { id: place.id(), by: ledger::by(), manifest_sha256 };
+    ledger::note(config, place, event)
 }
 
 /// Those who could open it before; without a manifest, those who would now.

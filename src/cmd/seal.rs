@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use super::ledger;
 use super::place::Place;
 use super::rec::sealing::own_signer;
 use super::recover::made_from;
@@ -27,7 +28,7 @@ pub fn run(args: &cli::Seal, config: &Config) -> Result<ExitCode> {
         args.recs.iter().map(|rec| Place::find(rec, config)).collect::<Result<_>>()?;
     let signer = own_signer(config)?;
     for place in places {
-        seal(&place, &signer)
+        seal(&place, &signer, config)
             .with_context(|| format!("cannot seal {}", safe_text(&place.path.to_string_lossy())))?;
         let id = place.paths.stem().to_string_lossy().into_owned();
         writeln!(std::io::stderr().lock(), "hrec: sealed {}", safe_text(&id))?;
@@ -35,19 +36,26 @@ pub fn run(args: &cli::Seal, config: &Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn seal(place: &Place, signer: &Signer) -> Result<()> {
+fn seal(place: &Place, signer: &Signer, config: &Config) -> Result<()> {
     let path = place.paths.manifest();
     if signature(&path).symlink_metadata().is_ok() {
         bail!("it is sealed already");
     }
     let mut manifest = Manifest::read(&path)?;
+    let ended = manifest.state != State::Live;
     match manifest.state {
         State::Live => interrupted(place, &mut manifest)?,
         // A seal says "this is what was recorded": nothing is sealed that
         // differs from what the recorder wrote down.
         _ => unchanged(place, &manifest.files)?,
     }
-    write(&manifest, place, signer)
+    write(&manifest, place, signer)?;
+    if ended {
+        return Ok(());
+    }
+    // Its end, which its own session did not live to tell the ledger of.
+    ledger::note(config, place, super::rec::keep::ended(&manifest)?)
+        .context("it is sealed, but the ledger does not know of it")
 }
 
 /// Writes the manifest, sealed by the long-lived key itself.

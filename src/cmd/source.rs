@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use anyhow::Result;
 
+use super::ledger;
 use super::place::{Place, identities};
 use crate::cli;
 use crate::config::Config;
@@ -18,14 +19,23 @@ pub(crate) struct Source(Recording);
 
 impl Source {
     /// Opens the recording that `rec` names, with the identities in these
-    /// files or the person's own.
-    pub(crate) fn open(rec: &OsStr, identity: &cli::Identity, config: &Config) -> Result<Self> {
+    /// files or the person's own, for this verb to show: which is noted where
+    /// the configuration says so.
+    pub(crate) fn open(
+        verb: &str,
+        rec: &OsStr,
+        identity: &cli::Identity,
+        config: &Config,
+    ) -> Result<Self> {
         let identities = identities(identity, config)?;
         if rec == "-" {
             let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
             return Ok(Self(recording::open_input("standard input", input, &identities)?));
         }
-        Self::open_place(&Place::find(rec, config)?, &identities)
+        let place = Place::find(rec, config)?;
+        let source = Self::open_place(&place, &identities)?;
+        ledger::view(config, verb, &place)?;
+        Ok(source)
     }
 
     /// Opens the recording at `place`.

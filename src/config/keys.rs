@@ -167,6 +167,10 @@ keys! {
     /// configuration, which the first recording makes. See hrec-seal(7).
     seal_key: OwnPath = "seal.key", r#""""#;
 
+    /// Whether the ledger says who looked into which recording, with play, cat,
+    /// search, export or prove. What cannot be noted is not shown.
+    seal_log_views: bool = "seal.log_views", "false";
+
     /// In a replay, longer pauses are shortened to this; "0s" keeps them.
     play_idle: Duration = "play.idle", r#""2s""#;
 }

@@ -29,6 +29,12 @@ pub fn path(dirs: &Dirs) -> PathBuf {
     dirs.config.join("signing_key")
 }
 
+/// The key that signs the ledger's heads, `$XDG_CONFIG_HOME/hrec/ledger_key`.
+#[must_use]
+pub fn ledger_path(dirs: &Dirs) -> PathBuf {
+    dirs.config.join("ledger_key")
+}
+
 /// Whose signatures the person trusts, `$XDG_CONFIG_HOME/hrec/allowed_signers`.
 #[must_use]
 pub fn signers(dirs: &Dirs) -> PathBuf {
@@ -64,6 +70,23 @@ pub enum Error {
 /// # Errors
 /// [`Error`].
 pub fn create(path: &Path, signers: &Path, principal: &str) -> Result<String, Error> {
+    make(path, principal, |key| trust(signers, principal, key))
+}
+
+/// Makes the ledger's key at `path`, and has `signers` trust it for ledgers.
+///
+/// # Errors
+/// [`Error`].
+pub fn create_ledger(path: &Path, signers: &Path, principal: &str) -> Result<(), Error> {
+    let options = [format!("namespaces=\"{}\"", crate::seal::ledger::NAMESPACE)];
+    make(path, principal, |key| add(signers, principal, key, &options)).map(drop)
+}
+
+fn make(
+    path: &Path,
+    principal: &str,
+    trust: impl FnOnce(&str) -> Result<(), Error>,
+) -> Result<String, Error> {
     let io = |e| Error::Io(path.to_owned(), e);
     let dir = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
@@ -88,7 +111,7 @@ pub fn create(path: &Path, signers: &Path, principal: &str) -> Result<String, Er
     }
     // Trusted before it has sealed anything.
     let bare = public.trim_end_matches(principal).trim_end();
-    trust(signers, principal, bare)?;
+    trust(bare)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".pub");
     let _ = write(Path::new(&beside), format!("{public}\n").as_bytes(), 0o644);
@@ -157,6 +180,14 @@ fn ended(text: &str, key: &str, until: &str) -> String {
 /// # Errors
 /// [`Error::Io`].
 pub fn trust(signers: &Path, principal: &str, key: &str) -> Result<(), Error> {
+    let options = [
+        format!("cert-authority,namespaces=\"{NAMESPACE}\""),
+        format!("namespaces=\"{NAMESPACE}\""),
+    ];
+    add(signers, principal, key, &options)
+}
+
+fn add(signers: &Path, principal: &str, key: &str, options: &[String]) -> Result<(), Error> {
     let io = |e| Error::Io(signers.to_owned(), e);
     let today = Timestamp::now().strftime("%Y-%m-%d");
     let mut text = String::new();
@@ -165,10 +196,7 @@ pub fn trust(signers: &Path, principal: &str, key: &str) -> Result<(), Error> {
             "# Whose seals are trusted: ALLOWED SIGNERS in ssh-keygen(1). hrec adds its own keys.\n",
         );
     }
-    for options in [
-        format!("cert-authority,namespaces=\"{NAMESPACE}\""),
-        format!("namespaces=\"{NAMESPACE}\""),
-    ] {
+    for options in options {
         text.push_str(&format!("{principal} {options} {key} since {today}\n"));
     }
     let mut file =

@@ -92,6 +92,21 @@ impl Signers {
         self.lines.is_empty()
     }
 
+    /// The ed25519 keys that a line trusts for `namespace`, whenever; not those
+    /// that were revoked.
+    #[must_use]
+    pub fn ed25519(&self, namespace: &str) -> Vec<[u8; 32]> {
+        let trusted = |line: &&Line| {
+            let namespaces = line.namespaces.as_deref();
+            !line.authority
+                && line.key.kind() == "ssh-ed25519"
+                && namespaces.is_none_or(|list| matches_list(list, namespace))
+                && !self.revoked.iter().any(|revoked| revoked == line.key.plain())
+        };
+        let lines = self.lines.iter().filter(trusted);
+        lines.filter_map(|line| line.key.plain().last_chunk::<32>().copied()).collect()
+    }
+
     /// Whether any line has this key, or its certificate's authority.
     #[must_use]
     pub fn mention(&self, key: &PublicKey) -> bool {

@@ -8,12 +8,19 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::clerk::Told;
+use crate::cmd::ledger::Access;
 
 use crate::event::Header;
+use crate::format::chain::ChainState;
 use crate::format::cipher::Recipients;
 use crate::recording::live::{Live, Options, Screen};
 use crate::recording::{Id, Paths};
 use crate::screen::safe_text;
+use crate::seal::ledger::{Event, Reader};
 use crate::seal::manifest::Manifest;
 use crate::store::Local;
 
@@ -43,6 +50,10 @@ pub struct Begin {
     pub sync: bool,
     /// Its manifest.
     pub manifest: Manifest,
+    /// The store's ledger, where the recording is the store's.
+    pub ledger: Option<Access>,
+    /// Whether a ledger that cannot be written is a store that cannot.
+    pub strict: bool,
 }
 
 /// One that has been.
@@ -53,6 +64,8 @@ pub struct Begun {
     pub manifest: Manifest,
     /// Where.
     pub path: PathBuf,
+    /// What the ledger was told of it.
+    pub told: Option<(Access, Told)>,
 }
 
 impl Begin {
@@ -70,6 +83,10 @@ impl Begin {
                     let late: Begun = late;
                     late.live.abandon();
                     let _ = std::fs::remove_file(&late.path);
+                    if let Some((_, Told::Start(mut ledger))) = late.told {
+                        let reason = "the store was too slow".to_owned();
+                        let _ = ledger.append(&[Event::Void { id: late.manifest.id, reason }]);
+                    }
                 }
             })
             .context("cannot start a thread")?;
@@ -103,13 +120,63 @@ impl Begin {
         live.follow(Box::new(Screen::new(self.header.size)));
         // Its files grow from here on: a digest in the manifest would be wrong
         // at once.
-        match self.manifest.write(&path, self.sync) {
-            Ok(()) => Ok(Begun { live, manifest: self.manifest, path }),
+        let written = self.manifest.write(&path, self.sync).map_err(anyhow::Error::from);
+        // Last of all: what the ledger says has started is there.
+        let told = written.and_then(|()| match self.ledger {
+            None => Ok(None),
+            Some(access) => {
+                let chain = Some(live.chain());
+                let told = tell(&access, &self.manifest, chain, self.strict)?;
+                Ok(Some((access, told)))
+            }
+        });
+        match told {
+            Ok(told) => Ok(Begun { live, manifest: self.manifest, path, told }),
             Err(error) => {
                 live.abandon();
                 let _ = std::fs::remove_file(&path);
-                Err(error.into())
+                Err(error)
             }
+        }
+    }
+}
+
+/// Tells the ledger that a session is about to start. Only where policy is
+/// strict is it an error that it cannot be told.
+fn tell(
+    access: &Access,
+    manifest: &Manifest,
+    chain: Option<ChainState>,
+    strict: bool,
+) -> Result<Told> {
+    let manifest_sha256 = HEXLOWER.encode(&Sha256::digest(manifest.to_bytes()?));
+    let user = manifest.who("user").and_then(serde_json::Value::as_str);
+    let policy = manifest.policy_sha256.clone();
+    let start = |started| Event::Start {
+        id: manifest.id.clone(),
+        user: user.unwrap_or("unknown").to_owned(),
+        program: manifest.program.clone(),
+        target: manifest.target_name().to_owned(),
+        manifest_sha256: manifest_sha256.clone(),
+        chain: chain.clone(),
+        policy_sha256: policy.clone(),
+        session_key: manifest.session_key.clone(),
+        started,
+    };
+    let written = access.open().and_then(|mut ledger| {
+        let last = Reader::open(access.dir())?.and_then(|reader| reader.last_policy());
+        let changed = last.is_some_and(|last| last != policy);
+        let changed = changed.then(|| Event::Policy { sha256: policy.clone() });
+        let events: Vec<Event> = changed.into_iter().chain([start(None)]).collect();
+        ledger.append(&events)?;
+        Ok(ledger)
+    });
+    match written {
+        Ok(ledger) => Ok(Told::Start(Box::new(ledger))),
+        Err(error) if strict => Err(error),
+        Err(error) => {
+            let late = start(Some(manifest.start.clone()));
+            Ok(Told::Nothing(crate::cmd::told(&error), Box::new(late)))
         }
     }
 }

@@ -6,14 +6,18 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::begin::Begin;
+use super::clerk::{Clerk, Told, Watched};
 use super::lookup::Found;
 use super::sealing::Sealing;
+use super::tell;
 use crate::cli;
-use crate::config::{Config, ManifestCommand, identity as keys};
+use crate::cmd::ledger::Access;
+use crate::config::{Config, ManifestCommand, Mode, identity as keys};
 use crate::event::{Header, Micros};
 use crate::format::cipher::Recipients;
 use crate::identity::target::Target;
@@ -23,6 +27,8 @@ use crate::record::session::Prepared;
 use crate::record::writer::Tally;
 use crate::recording::live::{FileState, Finished, Live};
 use crate::recording::{self, Id};
+use crate::screen::safe_text;
+use crate::seal::ledger::Event;
 use crate::seal::manifest::{self, FileDigest, Manifest, State};
 
 /// How often a recording that cannot be finished is tried again, and after
@@ -49,7 +55,7 @@ pub struct Session<'a> {
 /// An open recording.
 pub struct Keep {
     /// Where the events go.
-    pub live: Live,
+    pub live: Watched,
     /// What is written at the end.
     pub keeper: Keeper,
     /// To be told the person once.
@@ -65,6 +71,8 @@ pub struct Made {
     pub bytes: u64,
     /// Why it is not sealed.
     pub unsealed: Option<String>,
+    /// Why the ledger does not have its end.
+    pub untold: Option<String>,
 }
 
 /// The manifest, and how it is replaced at the end.
@@ -112,8 +120,20 @@ impl Keep {
             manifest: begun(config, session, &recipients, &sealing),
             recipients,
             sync: config.record_sync.value,
+            ledger: args.output.is_none().then(|| Access::new(config)),
+            strict: config.record_mode.value == Mode::Strict,
         }
         .within_limit()?;
+        let clerk = begun.told.map(|(access, told)| {
+            if let Told::Nothing(why, _) = &told {
+                tell::line(&format!(
+                    "the ledger does not know of this session yet: {}",
+                    safe_text(why)
+                ));
+            }
+            Clerk::start(session.id.as_str(), access, told)
+        });
+        let clerk = clerk.transpose().context("cannot start a thread")?;
         let keeper = Keeper {
             manifest: begun.manifest,
             path: begun.path,
@@ -123,7 +143,7 @@ impl Keep {
             sealing,
         };
         let notice = to.notice(keeper.sealing.made.as_deref());
-        Ok(Self { live: begun.live, keeper, notice })
+        Ok(Self { live: Watched::new(begun.live, clerk), keeper, notice })
     }
 }
 
@@ -140,7 +160,7 @@ impl Keeper {
     /// readable.
     pub fn finish(
         mut self,
-        mut live: Live,
+        live: Watched,
         tally: &Tally,
         exit: Exit,
         reason: Reason,
@@ -159,6 +179,7 @@ impl Keeper {
         }
         self.manifest.bytes_out = tally.bytes_out;
         self.manifest.bytes_in = tally.bytes_in;
+        let (mut live, clerk) = live.into_parts();
         let finished = finish(&mut live, time, exit, reason);
         match &finished {
             Ok(finished) => {
@@ -177,10 +198,27 @@ impl Keeper {
         let written = self.manifest.write_sealed(&self.path, self.sync, |manifest| {
             sealing.seal(manifest).map_err(|error| unsealed = Some(crate::cmd::told(&error))).ok()
         });
+        // An interrupted recording has an end too, when its writer lives to
+        // tell of it.
+        let told = match (&written, clerk) {
+            (Ok(()), Some(clerk)) => ended(&self.manifest).and_then(|end| clerk.end(end)),
+            _ => Ok(()),
+        };
         let finished = finished.context("the recording is left interrupted")?;
         written.context("the recording is finished, but its manifest is not")?;
-        Ok(Made { path: finished.path, bytes: finished.bytes_file, unsealed })
+        let untold = told.err().map(|error| crate::cmd::told(&error));
+        Ok(Made { path: finished.path, bytes: finished.bytes_file, unsealed, untold })
     }
+}
+
+/// What the ledger is told of a recording's end.
+pub fn ended(manifest: &Manifest) -> Result<Event> {
+    Ok(Event::End {
+        id: manifest.id.clone(),
+        state: manifest.state.name().to_owned(),
+        manifest_sha256: HEXLOWER.encode(&Sha256::digest(manifest.to_bytes()?)),
+        chain: manifest.chain.clone(),
+    })
 }
 
 /// Finishes the recording, trying again for a moment where the store refuses,

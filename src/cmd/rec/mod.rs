@@ -1,7 +1,8 @@
 //! `hrec rec`, and `hrec ssh` and its like: records a program.
 
 mod begin;
-mod keep;
+mod clerk;
+pub(super) mod keep;
 mod lookup;
 pub(super) mod sealing;
 mod tell;

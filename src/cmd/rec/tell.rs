@@ -68,6 +68,9 @@ pub fn end(
                 size(made.bytes),
                 safe_text(&at_home(&made.path)),
             ));
+            if let Some(why) = &made.untold {
+                line(&format!("the ledger does not have its end: {}", safe_text(why)));
+            }
             if let Some(why) = &made.unsealed {
                 line(&format!("it is not sealed: {}; hrec seal -1 does it", safe_text(why)));
             }

@@ -2,6 +2,7 @@
 //! by whom.
 
 mod content;
+mod ledger;
 mod told;
 
 use std::num::NonZero;
@@ -32,7 +33,7 @@ const BAD: u8 = 2;
 /// When there is no such recording, or nothing to check against can be read.
 pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
     let places = places(args, config)?;
-    let signers = signers(args, config)?;
+    let mut signers = signers(args, config)?;
     let mut reports = all(&places, &signers);
     if !args.identity.is_empty() {
         let given = cli::Identity { files: args.identity.clone() };
@@ -41,7 +42,9 @@ pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
             content::check(place, &identities, report);
         }
     }
-    let summary = told::Summary::of(reports, signers.remarks);
+    let mut remarks = std::mem::take(&mut signers.remarks);
+    let ledger = ledger::check(args, config, &signers, &places, &mut reports, &mut remarks)?;
+    let summary = told::Summary::of(reports, ledger, remarks);
     let status = summary.weight().map_or(0, status);
     summary.show(args.json, args.all)?;
     Ok(ExitCode::from(status))

@@ -19,8 +19,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(reports: Vec<Report>, remarks: Vec<String>) -> Self {
-        Self { reports, ledger: Vec::new(), remarks }
+    pub(super) fn of(reports: Vec<Report>, ledger: Vec<Finding>, remarks: Vec<String>) -> Self {
+        Self { reports, ledger, remarks }
     }
 
     fn findings(&self) -> impl Iterator<Item = &Finding> {
@@ -128,11 +128,17 @@ mod tests {
     fn the_worst_decides_and_hostile_text_is_escaped() {
         let mut reports =
             vec![report("a", &[]), report("b", &[(Class::OrphanStart, "x\u{1b}[2J")])];
-        assert_eq!(Summary::of(reports.clone(), Vec::new()).weight(), Some(Weight::Incomplete));
+        assert_eq!(
+            Summary::of(reports.clone(), Vec::new(), Vec::new()).weight(),
+            Some(Weight::Incomplete)
+        );
         reports.push(report("c", &[(Class::NotChecked, "y")]));
-        assert_eq!(Summary::of(reports.clone(), Vec::new()).weight(), Some(Weight::Unknown));
+        assert_eq!(
+            Summary::of(reports.clone(), Vec::new(), Vec::new()).weight(),
+            Some(Weight::Unknown)
+        );
         reports.push(report("d", &[(Class::Altered, "z"), (Class::NotYetSealed, "s")]));
-        let summary = Summary::of(reports, Vec::new());
+        let summary = Summary::of(reports, Vec::new(), Vec::new());
         assert_eq!(summary.weight(), Some(Weight::Bad));
         let lines = summary.lines(true);
         assert_eq!(lines[0], "b: orphan-start: x\\u{1b}[2J");
@@ -140,6 +146,6 @@ mod tests {
             lines.last().unwrap(),
             "4 recordings, 1 sound, 1 not-yet-sealed, 1 orphan-start, 1 not-checked, 1 altered"
         );
-        assert_eq!(Summary::of(Vec::new(), Vec::new()).weight(), None);
+        assert_eq!(Summary::of(Vec::new(), Vec::new(), Vec::new()).weight(), None);
     }
 }

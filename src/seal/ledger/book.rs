@@ -5,10 +5,12 @@
 //! of it.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use super::record::{Event, Line, Record};
 use crate::format::chain::ChainState;
 use crate::seal::finding::{Class, Finding};
+use crate::seal::verify::prefix;
 
 /// By how much the time in a manifest may differ from that in the ledger: the
 /// entry is written after everything else has been made ready, on a disk that
@@ -40,7 +42,21 @@ pub struct Story {
     pub gone: Option<u64>,
     /// Whether it is on hold.
     pub held: bool,
-    elsewhere: bool,
+}
+
+impl Story {
+    /// Whether the part of a recording without an end begins with what the
+    /// ledger has of it. Its journals come and go, and say nothing here.
+    fn part(&self, path: &Path) -> Option<(Class, String)> {
+        let heads = [self.head.as_ref().map(|(_, head)| head), self.first.as_ref()];
+        let chain = heads.into_iter().flatten().next()?;
+        let stated = ChainState { part: chain.part.clone(), journal: None };
+        match prefix(path, &[], &stated) {
+            Ok(found) => found.into_iter().next(),
+            // That it is not there has been said.
+            Err(_) => None,
+        }
+    }
 }
 
 /// A recording as it was found.
@@ -54,8 +70,10 @@ pub struct Seen<'a> {
     pub start: Option<&'a str>,
     /// Whether the manifest says that it has ended.
     pub ended: bool,
-    /// Whether somebody is writing it.
-    pub live: bool,
+    /// The manifest's `session_key`.
+    pub session_key: Option<&'a str>,
+    /// Where its part would be.
+    pub part: Option<&'a Path>,
 }
 
 /// All stories.
@@ -113,15 +131,14 @@ impl Book {
         match &record.event {
             // A second start under one id is somebody's invention; the first
             // is what the session wrote before its program ran.
-            Event::Start {
-                user, program, target, chain, session_key, elsewhere, started, ..
-            } if story.start.is_none() => {
+            Event::Start { user, program, target, chain, session_key, started, .. }
+                if story.start.is_none() =>
+            {
                 story.start = Some(index);
                 story.at = started.as_deref().map_or(at, seconds);
                 story.told = told(user, program, target);
                 story.first.clone_from(chain);
                 story.session_key.clone_from(session_key);
-                story.elsewhere = *elsewhere;
             }
             Event::Head { chain, .. } => story.head = Some((index, chain.clone())),
             Event::End { manifest_sha256, .. }
@@ -171,11 +188,24 @@ impl Book {
                     format!("the manifest is not the one that entry {entry} of the ledger has");
                 found.push(find(Class::Altered, what));
             }
-            (None, _) if seen.ended && !seen.live => {
+            (None, _) if seen.ended => {
                 let what = format!("entry {index} of the ledger is its start, and none is its end");
                 found.push(find(Class::OrphanStart, what));
             }
             _ => {}
+        }
+        if let (Some(known), Some(key)) = (&story.session_key, seen.session_key)
+            && known != key
+        {
+            let what = format!(
+                "the manifest names {key} as the session's key, and entry {index} of the ledger {known}"
+            );
+            found.push(find(Class::WrongSignature, what));
+        }
+        if !seen.ended
+            && let Some(part) = seen.part
+        {
+            found.extend(story.part(part).into_iter().map(|(class, what)| find(class, what)));
         }
         found
     }
@@ -183,9 +213,7 @@ impl Book {
     /// What was started and is not among these recordings.
     #[must_use]
     pub fn absent(&self, there: &HashSet<&str>) -> Vec<Finding> {
-        let absent = |id: &str, story: &Story| {
-            story.gone.is_none() && !story.elsewhere && !there.contains(id)
-        };
+        let absent = |id: &str, story: &Story| story.gone.is_none() && !there.contains(id);
         let mut absent: Vec<_> = self
             .stories
             .iter()

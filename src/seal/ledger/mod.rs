@@ -100,6 +100,10 @@ impl Error {
     }
 }
 
+/// For what a key is to be trusted that signs heads: `namespaces` in
+/// `allowed_signers`.
+pub const NAMESPACE: &str = "hrec-ledger";
+
 /// The head's file.
 const CHECKPOINT: &str = "checkpoint";
 

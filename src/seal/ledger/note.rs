@@ -335,6 +335,30 @@ impl Note {
     }
 }
 
+/// The notes in a text that has several, one after the other: each ends with
+/// its signatures.
+#[must_use]
+pub fn split(text: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = String::new();
+    let mut signed = false;
+    for line in text.split_inclusive('\n') {
+        let signature = line.starts_with("\u{2014} ");
+        if signed && !signature {
+            notes.push(std::mem::take(&mut note));
+        }
+        signed = signature;
+        // Empty lines between them are nobody's.
+        if !(note.is_empty() && line.trim().is_empty()) {
+            note.push_str(line);
+        }
+    }
+    if !note.is_empty() {
+        notes.push(note);
+    }
+    notes
+}
+
 fn signatures(lines: &str) -> Result<Vec<Signature>, Error> {
     let signatures: Vec<_> =
         lines.split('\n').take(SIGNATURES + 1).map(Signature::parse).collect::<Result<_, _>>()?;

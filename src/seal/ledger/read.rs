@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::{Checkpoint, Proof};
 use super::merkle::{self, Hash, Head};
 use super::note::Note;
-use super::record::{Line, Record};
+use super::record::{Event, Line, Record};
 use super::segment::Segment;
 use super::tile::{Tiles, WIDTH};
 use super::{Error, keys, note_in};
@@ -132,6 +132,22 @@ impl Reader {
             }
         }
         Ok(found)
+    }
+
+    /// The digest of the settings that the last session had. Looked for in the
+    /// last few thousand entries only.
+    #[must_use]
+    pub fn last_policy(&self) -> Option<String> {
+        let last = self.checkpoint.head.size.checked_sub(1)? / WIDTH;
+        (last.saturating_sub(15)..=last).rev().find_map(|number| {
+            let segment = Segment::read(&self.dir, number).ok()?;
+            let lines: Vec<Line> = segment.lines(number * WIDTH).flatten().collect();
+            lines.iter().rev().find_map(|line| match line.content.as_ref()?.record().ok()?.event {
+                Event::Start { policy_sha256, .. } => Some(policy_sha256),
+                Event::Policy { sha256 } => Some(sha256),
+                _ => None,
+            })
+        })
     }
 
     /// The proof that an entry is in the log, checked.

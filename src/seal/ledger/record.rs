@@ -57,9 +57,6 @@ pub enum Event {
         /// The fingerprint of the key that will seal it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         session_key: Option<String>,
-        /// Whether it is kept where the person said, and not in the store.
-        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        elsewhere: bool,
         /// When the session started, where the ledger could be written only
         /// after that.
         #[serde(skip_serializing_if = "Option::is_none", default)]

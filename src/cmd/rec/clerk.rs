@@ -1,0 +1,202 @@
+//! The thread that tells the ledger of a running session: how far it is, and
+//! its end.
+//!
+//! Its invariant: a ledger that is slow, locked or full never keeps the
+//! session waiting; what it could not be told at its time it is told as soon
+//! as it can, with the gap.
+
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use crate::cmd::ledger::Access;
+use crate::event::{Fact, Micros, TermSize};
+use crate::format::chain::ChainState;
+use crate::record::sink::Sink;
+use crate::recording::live::Live;
+use crate::seal::ledger::{Event, Ledger};
+use crate::sys::clock;
+
+/// How often the ledger is told how far a session is, while it goes on.
+const HEADS: Micros = 60_000_000;
+
+/// What may wait for the thread: a minute's worth each.
+const WAITING: usize = 4;
+
+/// How long the end of a session waits for the ledger.
+const END: Duration = Duration::from_secs(10);
+
+/// The way to the thread.
+pub struct Clerk {
+    sender: SyncSender<Note>,
+}
+
+enum Note {
+    Head(ChainState),
+    End(Box<Event>, SyncSender<Result<()>>),
+}
+
+/// What the ledger has been told of the start.
+pub enum Told {
+    /// It is in it.
+    Start(Box<Ledger>),
+    /// It could not be told: why, and what.
+    Nothing(String, Box<Event>),
+}
+
+impl Clerk {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has none left.
+    pub fn start(id: &str, access: Access, told: Told) -> std::io::Result<Self> {
+        let (sender, notes) = mpsc::sync_channel(WAITING);
+        let (ledger, owed, gap) = match told {
+            Told::Start(ledger) => (Some(*ledger), Vec::new(), None),
+            Told::Nothing(reason, start) => {
+                (None, vec![*start], Some((reason, clock::wall_rfc3339())))
+            }
+        };
+        let desk = Desk { id: id.to_owned(), access, ledger, owed, gap };
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || desk.run(&notes))?;
+        Ok(Self { sender })
+    }
+
+    /// Tells it of the end, and waits for its answer.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written, or does not answer.
+    pub fn end(self, event: Event) -> Result<()> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let gone = || anyhow!("the ledger has not answered for {} seconds", END.as_secs());
+        let mut note = Note::End(Box::new(event), answer);
+        let until = std::time::Instant::now() + END;
+        // Full only behind a ledger that does not answer.
+        while let Err(refused) = self.sender.try_send(note) {
+            note = match refused {
+                mpsc::TrySendError::Full(note) if std::time::Instant::now() < until => note,
+                _ => return Err(gone()),
+            };
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        answered.recv_timeout(END).unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// What the thread has before it.
+struct Desk {
+    id: String,
+    access: Access,
+    ledger: Option<Ledger>,
+    /// What it could not be told in its time.
+    owed: Vec<Event>,
+    /// Why not, and since when.
+    gap: Option<(String, String)>,
+}
+
+impl Desk {
+    fn run(mut self, notes: &Receiver<Note>) {
+        while let Ok(note) = notes.recv() {
+            match note {
+                Note::Head(chain) => {
+                    let _ = self.tell(Some(Event::Head { id: self.id.clone(), chain }));
+                    // One that cannot be told is out of date by the next.
+                    self.owed.retain(|event| !matches!(event, Event::Head { .. }));
+                }
+                Note::End(event, answer) => {
+                    let _ = answer.send(self.tell(Some(*event)));
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Option<Event>) -> Result<()> {
+        self.owed.extend(event);
+        let gap = self.gap.clone();
+        let gap = gap.map(|(reason, from)| Event::Gap { reason, from });
+        let events: Vec<Event> = gap.into_iter().chain(self.owed.iter().cloned()).collect();
+        self.append(&events)?;
+        self.owed.clear();
+        self.gap = None;
+        Ok(())
+    }
+
+    fn append(&mut self, events: &[Event]) -> Result<()> {
+        let result = match &mut self.ledger {
+            Some(ledger) => ledger.append(events).map_err(anyhow::Error::from),
+            none => self.access.open().and_then(|ledger| Ok(none.insert(ledger).append(events)?)),
+        };
+        if let Err(error) = &result {
+            let reason = crate::cmd::told(error);
+            self.gap.get_or_insert_with(|| (reason, clock::wall_rfc3339()));
+        }
+        result.map(drop)
+    }
+}
+
+/// A recording, and the clerk who is told how far it is.
+pub struct Watched {
+    live: Live,
+    clerk: Option<Clerk>,
+    told: Option<ChainState>,
+    next: Micros,
+}
+
+impl Watched {
+    /// The recording; without a clerk, just that.
+    pub fn new(live: Live, clerk: Option<Clerk>) -> Self {
+        let told = Some(live.chain());
+        Self { live, clerk, told, next: HEADS }
+    }
+
+    /// Both, for their ends.
+    pub fn into_parts(self) -> (Live, Option<Clerk>) {
+        (self.live, self.clerk)
+    }
+
+    fn tell(&mut self, now: Micros) {
+        let Some(clerk) = self.clerk.as_ref().filter(|_| now >= self.next) else { return };
+        let chain = self.live.chain();
+        if self.told.as_ref() != Some(&chain)
+            && clerk.sender.try_send(Note::Head(chain.clone())).is_ok()
+        {
+            self.told = Some(chain);
+        }
+        self.next = now.saturating_add(HEADS);
+    }
+}
+
+impl Sink for Watched {
+    type Error = <Live as Sink>::Error;
+
+    fn output(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.live.output(time, bytes)
+    }
+
+    fn input(&mut self, time: Micros, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.live.input(time, bytes)
+    }
+
+    fn resize(&mut self, time: Micros, size: TermSize) -> Result<(), Self::Error> {
+        self.live.resize(time, size)
+    }
+
+    fn fact(&mut self, time: Micros, fact: &Fact) -> Result<(), Self::Error> {
+        self.live.fact(time, fact)
+    }
+
+    fn due(&self) -> Option<Micros> {
+        self.live.due()
+    }
+
+    fn backlog(&self) -> usize {
+        self.live.backlog()
+    }
+
+    fn flush(&mut self, now: Micros) -> Result<(), Self::Error> {
+        let flushed = self.live.flush(now);
+        self.tell(now);
+        flushed
+    }
+}

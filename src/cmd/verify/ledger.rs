@@ -1,0 +1,86 @@
+//! What the ledger says of the recordings that are checked.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cli;
+use crate::cmd::ledger;
+use crate::cmd::place::Place;
+use crate::config::Config;
+use crate::seal::finding::{Class, Finding};
+use crate::seal::ledger::{Against, Checked, NAMESPACE, Seen, check as check_ledger, note};
+use crate::seal::manifest::State;
+use crate::seal::signers::Signers;
+use crate::seal::verify::Report;
+
+/// Checks the store's ledger, adds to each report what the ledger has against
+/// it, and gives what is wrong with the ledger itself. Recordings that are
+/// elsewhere are not the ledger's.
+///
+/// # Errors
+/// When a checkpoint to hold it against cannot be read.
+pub(super) fn check(
+    args: &cli::Verify,
+    config: &Config,
+    signers: &Signers,
+    places: &[(Place, bool)],
+    reports: &mut [Report],
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Finding>> {
+    if !args.all && args.against.is_empty() && !places.iter().any(|(_, stored)| *stored) {
+        return Ok(Vec::new());
+    }
+    let dir = ledger::dir(&config.store());
+    let mut against = Vec::new();
+    for path in &args.against {
+        against.extend(checkpoints(path)?);
+    }
+    let Checked { checkpoint, mut findings, remarks: more, book } =
+        check_ledger(&dir, &signers.ed25519(NAMESPACE), &against);
+    remarks.extend(more);
+    let stored = || places.iter().zip(&*reports).filter(|((_, stored), _)| *stored);
+    if checkpoint.is_none() {
+        if findings.is_empty() && stored().next().is_some() {
+            let what = format!("{} is not there, and there are recordings", dir.display());
+            findings.push(Finding::of_ledger(Class::Missing, what));
+        }
+        return Ok(findings);
+    }
+    if args.all {
+        let there: HashSet<&str> = stored().map(|(_, report)| report.id.as_str()).collect();
+        let own = std::env::var(crate::identity::Who::PARENT).ok();
+        let absent = book.absent(&there);
+        findings.extend(absent.into_iter().filter(|finding| finding.id != own));
+    }
+    for ((place, stored), report) in places.iter().zip(reports) {
+        if !*stored {
+            continue;
+        }
+        let manifest = report.manifest.as_ref();
+        let ended = manifest.is_some_and(|manifest| manifest.state != State::Live);
+        let judged = book.judge(&Seen {
+            id: &report.id,
+            manifest_sha256: report.manifest_sha256.as_deref().filter(|_| ended),
+            start: manifest.map(|manifest| manifest.start.as_str()),
+            ended,
+            session_key: manifest.and_then(|manifest| manifest.session_key.as_deref()),
+            part: Some(&place.paths.part()),
+        });
+        report.findings.extend(judged);
+    }
+    Ok(findings)
+}
+
+/// The signed checkpoints in a file, one after the other.
+fn checkpoints(path: &Path) -> Result<Vec<Against>> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let notes = note::split(&text);
+    anyhow::ensure!(!notes.is_empty(), "{shown} holds no checkpoint (c2sp.org/tlog-checkpoint)");
+    let several = notes.len() > 1;
+    let name = |n: usize| if several { format!("{shown} ({n})") } else { shown.clone() };
+    let against = (1..).zip(notes);
+    Ok(against.map(|(n, note)| Against { name: name(n), bytes: note.into_bytes() }).collect())
+}
