@@ -2,6 +2,8 @@
 //! at once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "ledger/anchors.rs"]
+mod anchors;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/faulty.rs"]

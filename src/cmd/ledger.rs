@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::SigningKey;
@@ -10,7 +11,7 @@ use super::place::Place;
 use super::rec::sealing::own_name;
 use crate::config::{Config, signing};
 use crate::identity::{Facts, Who};
-use crate::seal::ledger::{By, Event, Ledger, NAMESPACE, Options};
+use crate::seal::ledger::{Anchor, By, Event, Ledger, NAMESPACE, Options, anchor};
 use crate::seal::signers::Signers;
 use crate::sys::users;
 
@@ -27,6 +28,7 @@ pub(super) struct Access {
     key: PathBuf,
     signers: PathBuf,
     sync: bool,
+    anchors: Vec<Anchor>,
 }
 
 impl Access {
@@ -37,7 +39,13 @@ impl Access {
             key: signing::ledger_path(config.dirs()),
             signers: signing::signers(config.dirs()),
             sync: config.record_sync.value,
+            anchors: config.seal_anchors.value.clone(),
         }
+    }
+
+    /// Hands the ledger's head to the anchors.
+    pub(super) fn hand_on(&self, limit: Duration) {
+        anchor::hand_on(&self.dir, &self.anchors, limit);
     }
 
     /// The ledger's directory.

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, Value};
 use super::{Setting, Source};
+use crate::seal::ledger::Anchor;
 
 /// What is known of a setting apart from its value.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +171,13 @@ keys! {
     /// Whether the ledger says who looked into which recording, with play, cat,
     /// search, export or prove. What cannot be noted is not shown.
     seal_log_views: bool = "seal.log_views", "false";
+
+    /// Where the ledger's signed head is handed on to, when a session starts,
+    /// while it goes on and when it ends: "syslog"; "file:PATH", which it is
+    /// appended to; "command:TEXT", for sh -c, with the head on standard input;
+    /// "witness:URL KEY", a witness by c2sp.org/tlog-witness over http. See
+    /// ANCHORS in hrec-seal(7).
+    seal_anchors: Vec<Anchor> = "seal.anchors", "[]";
 
     /// In a replay, longer pauses are shortened to this; "0s" keeps them.
     play_idle: Duration = "play.idle", r#""2s""#;

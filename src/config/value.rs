@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use crate::seal::ledger::Anchor;
+
 /// A type that a setting can have.
 pub trait Value: Sized + Clone + PartialEq {
     /// What is accepted, for error messages and `hrec-config(5)`.
@@ -151,6 +153,22 @@ impl Value for Vec<FilePath> {
 
     fn show(&self) -> String {
         list(self.iter().map(|p| quoted(&p.0.to_string_lossy())))
+    }
+}
+
+impl Value for Vec<Anchor> {
+    const ACCEPTS: &'static str =
+        "a list of \"syslog\", \"file:PATH\", \"command:TEXT\" and \"witness:URL KEY\"";
+
+    fn read(toml: &DeValue<'_>) -> Result<Self, String> {
+        let items = toml.as_array().ok_or_else(|| wanted::<Self>(toml))?;
+        let texts =
+            items.iter().map(|item| item.get_ref().as_str().ok_or_else(|| wanted::<Self>(toml)));
+        texts.map(|text| text.and_then(Anchor::parse)).collect()
+    }
+
+    fn show(&self) -> String {
+        list(self.iter().map(|anchor| quoted(&anchor.to_string())))
     }
 }
 

@@ -24,6 +24,13 @@ const HEADS: Micros = 60_000_000;
 /// What may wait for the thread: a minute's worth each.
 const WAITING: usize = 4;
 
+/// How long the anchors may take altogether, while the session goes on.
+const ANCHORS: Duration = Duration::from_secs(30);
+
+/// And when it has ended, and the person waits for their prompt. One that takes
+/// longer has the head of the next session's start.
+const ANCHORS_END: Duration = Duration::from_secs(2);
+
 /// How long the end of a session waits for the ledger.
 const END: Duration = Duration::from_secs(10);
 
@@ -97,18 +104,45 @@ struct Desk {
 
 impl Desk {
     fn run(mut self, notes: &Receiver<Note>) {
+        let anchors = self.anchors();
+        // One that is full has a session's head to hand on already.
+        let hand_on = || {
+            let (done, wait) = mpsc::sync_channel(1);
+            let _ = anchors.try_send(done);
+            wait
+        };
+        drop(hand_on());
         while let Ok(note) = notes.recv() {
             match note {
                 Note::Head(chain) => {
                     let _ = self.tell(Some(Event::Head { id: self.id.clone(), chain }));
                     // One that cannot be told is out of date by the next.
                     self.owed.retain(|event| !matches!(event, Event::Head { .. }));
+                    drop(hand_on());
                 }
                 Note::End(event, answer) => {
-                    let _ = answer.send(self.tell(Some(*event)));
+                    let told = self.tell(Some(*event));
+                    let _ = hand_on().recv_timeout(ANCHORS_END);
+                    let _ = answer.send(told);
                 }
             }
         }
+    }
+
+    /// The thread that hands the head on, whenever it is sent something; it
+    /// says so there when it has.
+    fn anchors(&self) -> SyncSender<SyncSender<()>> {
+        let (sender, wanted) = mpsc::sync_channel::<SyncSender<()>>(1);
+        let access = self.access.clone();
+        let work = move || {
+            while let Ok(done) = wanted.recv() {
+                access.hand_on(ANCHORS);
+                let _ = done.send(());
+            }
+        };
+        // Without a thread nothing is handed on until the next session.
+        let _ = std::thread::Builder::new().name("anchors".to_owned()).spawn(work);
+        sender
     }
 
     fn tell(&mut self, event: Option<Event>) -> Result<()> {

@@ -15,6 +15,7 @@
 //! | `records/…` | what the entries commit to: [`record`] |
 //! | `lock` | one writer at a time |
 
+pub mod anchor;
 mod book;
 mod check;
 pub mod checkpoint;
@@ -31,6 +32,7 @@ mod write;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use anchor::Anchor;
 pub use book::{Book, Seen, Story};
 pub use check::{Against, Checked, check};
 pub use checkpoint::{Checkpoint, Proof};

@@ -115,7 +115,9 @@ impl VerifierKey {
         self.kind
     }
 
-    fn owns(&self, signature: &Signature) -> bool {
+    /// Whether a signature is said to be this key's.
+    #[must_use]
+    pub fn owns(&self, signature: &Signature) -> bool {
         self.name == signature.name && self.id == signature.id
     }
 
@@ -300,9 +302,9 @@ impl Note {
         if self.signatures.len() > SIGNATURES { Err(Error::Form) } else { Ok(()) }
     }
 
-    /// Keeps only the signatures of these keys.
-    pub fn retain(&mut self, keys: &[VerifierKey]) {
-        self.signatures.retain(|signature| keys.iter().any(|key| key.owns(signature)));
+    /// Keeps only some of the signatures.
+    pub fn retain(&mut self, wanted: impl Fn(&Signature) -> bool) {
+        self.signatures.retain(wanted);
     }
 
     /// The text, to be trusted only after [`Note::verify`].

@@ -167,6 +167,25 @@ impl Reader {
         Ok(Proof { extra: content.bytes(), index, path, note: self.note.clone() })
     }
 
+    /// Makes what the head is over durable, and the head itself: before
+    /// anybody else gets it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn make_durable(&self) -> Result<(), Error> {
+        let segment = self.checkpoint.head.size.saturating_sub(1) / WIDTH;
+        for path in [super::segment::path(&self.dir, segment), self.dir.join(super::CHECKPOINT)] {
+            let synced = std::fs::File::open(&path).and_then(|file| file.sync_data());
+            match synced {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("sync", &path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// The proof that this log begins with an earlier head, which is of this
     /// size.
     ///
