@@ -50,6 +50,29 @@ fn sha256sum_agrees_with_the_manifest() {
 }
 
 #[test]
+fn ssh_keygen_verifies_the_seal() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = bash(dir.path(), "hrec rec -- echo kept");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let manifest = find(dir.path(), ".manifest.json").pop().expect("a manifest in the store");
+    let signers = find(dir.path(), "allowed_signers").pop().expect("the list of signers");
+    let command = example("ssh-keygen")
+        .replace("ID.manifest.json", manifest.file_name().unwrap().to_str().unwrap())
+        .replace("SIGNERS", signers.to_str().unwrap());
+    let store = manifest.parent().unwrap();
+    let out = bash(store, &command);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{said}{}", String::from_utf8_lossy(&out.stderr));
+    assert!(said.contains("Good \"hrec-recording\" signature for "), "{said}");
+
+    // And it would have told.
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes.push(b' ');
+    fs::write(&manifest, bytes).unwrap();
+    assert!(!bash(store, &command).status.success());
+}
+
+#[test]
 fn stock_age_opens_the_journal_of_a_killed_recording() {
     let dir = tempfile::tempdir().unwrap();
     assert!(bash(dir.path(), "age-keygen -o key.txt").status.success());

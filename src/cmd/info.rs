@@ -15,7 +15,8 @@ use crate::event::Header;
 use crate::format::asciicast::Version;
 use crate::recording;
 use crate::screen::safe_text;
-use crate::seal::manifest::{Exit, Manifest, State};
+use crate::seal::manifest::{Exit, Manifest, State, signature};
+use crate::seal::sshsig::SshSig;
 
 /// Runs the verb.
 ///
@@ -77,10 +78,24 @@ impl Facts<'_> {
         }
     }
 
+    /// By which key, as the seal itself says: `hrec verify` checks it.
+    fn seal(&self) -> Option<String> {
+        self.manifest?;
+        let text = std::fs::read_to_string(signature(&self.place.paths.manifest()));
+        let Ok(text) = text else { return Some("no".to_owned()) };
+        let Some(seal) = SshSig::parse(&text) else {
+            return Some("by nothing: no signature".to_owned());
+        };
+        let by = seal.key.certificate().and_then(|certificate| certificate.principals.first());
+        let by = by.map(|by| format!("{by}, ")).unwrap_or_default();
+        Some(format!("by {by}{} (not checked here)", seal.key.fingerprint()))
+    }
+
     fn json(&self) -> Value {
         let mut json = Map::new();
         json.insert("path".into(), json!(self.place.path.to_string_lossy()));
         json.insert("state".into(), json!(self.state()));
+        json.insert("sealed".into(), json!(self.place.has_seal()));
         json.insert("size".into(), json!(self.place.size()));
         json.insert("manifest".into(), json!(self.manifest));
         match &self.opened {
@@ -102,6 +117,7 @@ impl Facts<'_> {
             lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
         };
         add("state", Some(self.state().to_owned()));
+        add("sealed", self.seal());
         add("size", Some(size(self.place.size())));
         if let Some(manifest) = self.manifest {
             add("id", Some(manifest.id.clone()));

@@ -78,6 +78,7 @@ impl Row {
         };
         if let Some(members) = json.as_object_mut() {
             members.insert("state".into(), json!(self.state.map(State::name)));
+            members.insert("sealed".into(), json!(self.place.has_seal()));
             members.insert("path".into(), json!(self.place.path.to_string_lossy()));
         }
         json
@@ -101,7 +102,13 @@ impl Row {
                 at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
             }),
             length.map_or_else(dash, duration),
-            self.state.map_or("missing", State::name).to_owned(),
+            match self.state {
+                None => "missing",
+                // Whole, but for that.
+                Some(State::Finished | State::Recovered) if !self.place.has_seal() => "unsealed",
+                Some(state) => state.name(),
+            }
+            .to_owned(),
             size(self.place.size()),
             manifest.map_or_else(
                 || safe_text(&self.id).into_owned(),
@@ -202,6 +209,7 @@ fn width() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::manifest::signature;
 
     fn store() -> (tempfile::TempDir, Local) {
         let dir = tempfile::tempdir().unwrap();
@@ -218,6 +226,9 @@ mod tests {
                 "long".repeat(30)
             );
             std::fs::write(day.join(format!("{id}.manifest.json")), manifest).unwrap();
+            if n == 1 {
+                std::fs::write(day.join(format!("{id}.manifest.json.sig")), "").unwrap();
+            }
         }
         let id = "20261123T101010.000Z-eve-db-AAAAAAA4";
         let day = local.day(("2026", "11", "23")).unwrap();
@@ -248,6 +259,9 @@ mod tests {
     fn filters_and_keeps_the_numbers_that_other_verbs_use() {
         let (_dir, local) = store();
         let rows = list(&local, &["1121".to_owned(), "eve".to_owned()]).unwrap();
+        assert!(rows[0].cells(Timestamp::now(), &TimeZone::UTC).contains(&"finished".to_owned()));
+        std::fs::remove_file(signature(&rows[0].place.paths.manifest())).unwrap();
+        assert!(rows[0].cells(Timestamp::now(), &TimeZone::UTC).contains(&"unsealed".to_owned()));
         assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [Some(3)]);
         let json = rows[0].json();
         assert_eq!(json["state"], "finished");

@@ -29,8 +29,10 @@ mod library;
 mod ls;
 mod place;
 mod play;
+mod prove;
 mod rec;
 mod recover;
+mod rekey;
 mod seal;
 mod source;
 mod stage;
@@ -75,6 +77,8 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Cat(args) => with(&[], |config| cat::run(args, config)),
         Verb::Recover(args) => with(&[], |config| recover::run(args, config)),
         Verb::Verify(args) => with(&[], |config| verify::run(args, config)),
+        Verb::Prove(args) => with(&[], |config| prove::run(args, config)),
+        Verb::Rekey(args) => with(&[], |config| rekey::run(args, config)),
         Verb::Seal(args) => with(&[], |config| seal::run(args, config)),
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // The one verb that must work with a broken configuration.

@@ -14,7 +14,7 @@ use crate::config::{self, Config};
 use crate::format::cipher::{self, Identities, MessageCallback, PassphraseCallback};
 use crate::recording::{self, Paths, SUFFIX, is_live, journal_paths};
 use crate::screen::safe_text;
-use crate::seal::manifest::{Manifest, State};
+use crate::seal::manifest::{Manifest, State, signature};
 use crate::store::{Entry, Local, Located};
 
 /// Characters of a recipient in a message: an age key whole, an SSH key's type
@@ -110,6 +110,12 @@ impl Place {
         }
         let part = self.paths.part();
         part.exists().then(|| if is_live(&part) { State::Live } else { State::Interrupted })
+    }
+
+    /// Whether there is a seal; whether it is good, only a check of all the
+    /// bytes can say.
+    pub(crate) fn has_seal(&self) -> bool {
+        signature(&self.paths.manifest()).symlink_metadata().is_ok()
     }
 
     /// Bytes that the recording's files take.

@@ -95,7 +95,11 @@ fn interrupted(place: &Place, manifest: &mut Manifest) -> Result<()> {
     Ok(())
 }
 
-fn listed(path: &std::path::Path) -> Result<FileDigest> {
+/// A file as a manifest lists it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn listed(path: &std::path::Path) -> Result<FileDigest> {
     let (size, sha256) = digest(path)
         .with_context(|| format!("cannot read {}", safe_text(&path.to_string_lossy())))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -15,6 +15,7 @@ mod open;
 mod paths;
 mod payload;
 mod recover;
+mod rekey;
 mod source;
 
 pub use crate::format::id::Id;
@@ -24,6 +25,7 @@ pub use interrupted::{is_live, journal_paths};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
 pub use recover::{Recovered, discard, recover};
+pub use rekey::{Rekeyed, forget, rekey, undo};
 pub use source::{Anchor, Source};
 
 /// Of this module's functions.

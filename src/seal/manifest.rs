@@ -91,6 +91,19 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
+/// That the recording was encrypted to others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rekey {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// SHA-256 of the file before, in hexadecimal.
+    pub from: String,
+    /// And afterwards.
+    pub to: String,
+    /// The file that has the manifest from before; its seal is beside it.
+    pub manifest: String,
+}
+
 /// The manifest's fields, in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -150,6 +163,9 @@ pub struct Manifest {
     /// The digest of the settings that held.
     #[serde(default)]
     pub policy_sha256: String,
+    /// How it was encrypted to others, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rekeyed: Vec<Rekey>,
     /// The fingerprint of the key that was made for this session, which seals
     /// it at the end.
     #[serde(skip_serializing_if = "Option::is_none", default)]

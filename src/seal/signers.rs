@@ -141,18 +141,19 @@ impl Signers {
             return Err(Refused::Unknown(format!("its key {} is revoked", key.fingerprint())));
         }
         let mut why = None;
-        for line in &self.lines {
+        for line in self.lines.iter().filter(|line| line.is_about(key)) {
+            // First what does not depend on when and for what.
+            if certificate.is_some_and(|certificate| !certificate.is_genuine()) {
+                return Err(Refused::Wrong("its certificate is not its authority's".to_owned()));
+            }
+            if !signature.verifies(namespace, message) {
+                return Err(Refused::Wrong("it does not belong to this manifest".to_owned()));
+            }
             match line.vouches(key, namespace, time) {
-                Ok(Some(by)) => {
-                    if !signature.verifies(namespace, message) {
-                        return Err(Refused::Wrong(
-                            "it does not belong to this manifest".to_owned(),
-                        ));
-                    }
+                Ok(by) => {
                     let certificate = certificate.map(|certificate| certificate.id.clone());
                     return Ok(Signed { by, key: line.key.fingerprint(), certificate });
                 }
-                Ok(None) => {}
                 Err(reason) => why = Some(reason),
             }
         }
@@ -166,7 +167,7 @@ impl Signers {
             }
             None => format!("nobody in allowed_signers vouches for its key {}", key.fingerprint()),
         };
-        Err(why.unwrap_or(Refused::Unknown(what)))
+        Err(Refused::Unknown(why.unwrap_or(what)))
     }
 }
 
@@ -210,48 +211,40 @@ impl Line {
         Some(())
     }
 
-    /// The principal for whom it vouches; `None` when it is about another key.
-    fn vouches(
-        &self,
-        key: &PublicKey,
-        namespace: &str,
-        time: u64,
-    ) -> Result<Option<String>, Refused> {
+    /// Whether it names this key, or the authority of its certificate.
+    fn is_about(&self, key: &PublicKey) -> bool {
+        match key.certificate() {
+            Some(certificate) => self.authority && self.key.plain() == certificate.authority,
+            None => !self.authority && self.key.plain() == key.plain(),
+        }
+    }
+
+    /// The principal for whom it vouches, or why it does not.
+    fn vouches(&self, key: &PublicKey, namespace: &str, time: u64) -> Result<String, String> {
         let by = match key.certificate() {
-            None if !self.authority && self.key.plain() == key.plain() => self.principals.clone(),
-            Some(certificate) if self.authority && self.key.plain() == certificate.authority => {
-                if !certificate.is_genuine() {
-                    return Err(Refused::Wrong(
-                        "its certificate is not its authority's".to_owned(),
-                    ));
-                }
+            None => self.principals.clone(),
+            Some(certificate) => {
                 if !certificate.is_valid_at(time) {
-                    return Err(Refused::Unknown("its certificate was not valid then".to_owned()));
+                    return Err("its certificate was not valid then".to_owned());
                 }
-                let principal =
-                    certificate.principals.iter().find(|p| matches_list(&self.principals, p));
-                match principal {
+                let mut principals = certificate.principals.iter();
+                match principals.find(|principal| matches_list(&self.principals, principal)) {
                     Some(principal) => principal.clone(),
                     None => {
-                        let line = format!("its certificate is for none of {}", self.principals);
-                        return Err(Refused::Unknown(line));
+                        return Err(format!("its certificate is for none of {}", self.principals));
                     }
                 }
             }
-            _ => return Ok(None),
         };
         if self.namespaces.as_ref().is_some_and(|list| !matches_list(list, namespace)) {
-            return Err(Refused::Unknown(format!("its key may not sign for {namespace}")));
+            return Err(format!("its key may not sign for {namespace}"));
         }
         let early = self.after.is_some_and(|after| time < after);
         if early || self.before.is_some_and(|before| time >= before) {
             let when = if early { "not yet" } else { "no longer" };
-            return Err(Refused::Unknown(format!(
-                "its key {} was {when} trusted then",
-                self.key.fingerprint()
-            )));
+            return Err(format!("its key {} was {when} trusted then", self.key.fingerprint()));
         }
-        Ok(Some(by))
+        Ok(by)
     }
 }
 

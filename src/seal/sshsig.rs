@@ -81,7 +81,7 @@ impl SshSig {
     /// Reads a signature file. `None` when it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let body = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
+        let body = text.trim_ascii().strip_prefix(BEGIN)?.strip_suffix(END)?;
         let body: String = body.split_ascii_whitespace().collect();
         let blob = BASE64.decode(body.as_bytes()).ok()?;
         let mut rest = Wire(blob.strip_prefix(MAGIC)?);

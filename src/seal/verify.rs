@@ -93,6 +93,7 @@ pub fn check(files: &Files, signers: &Signers) -> Report {
     };
     if let Some((manifest, bytes)) = check.manifest() {
         check.files(&manifest);
+        check.trail(&manifest);
         check.seal(&manifest, &bytes, signers);
         check.report.manifest = Some(manifest);
     }
@@ -210,6 +211,38 @@ impl Check<'_> {
                 }
                 Ok(_) => {}
                 Err(error) => self.unreadable(&dir.join(&file.name), &error),
+            }
+        }
+    }
+
+    /// Whether the trail from the first form to this one is without a hole.
+    fn trail(&mut self, manifest: &Manifest) {
+        let own = name(&self.files.finished);
+        let now = manifest.files.iter().find(|file| file.name == own).map(|file| &file.sha256);
+        let last = manifest.rekeyed.last().map(|rekey| &rekey.to);
+        if last.is_some() && last != now {
+            self.find(Class::Altered, "the trail of its encryptions does not end with it");
+        }
+        let dir = self.files.manifest.parent().unwrap_or(Path::new("")).to_owned();
+        for (rekey, next) in manifest.rekeyed.iter().zip(manifest.rekeyed.iter().skip(1)) {
+            if rekey.to != next.from {
+                self.find(Class::Altered, "the trail of its encryptions has a hole");
+            }
+        }
+        for rekey in &manifest.rekeyed {
+            // Its digest is checked with those of the other files.
+            let listed = manifest.files.iter().any(|file| file.name == rekey.manifest);
+            let before = listed
+                .then(|| read(&dir.join(&rekey.manifest), MANIFEST_MAX).ok())
+                .flatten()
+                .and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+            let leads = before.is_some_and(|before| {
+                before.id == manifest.id
+                    && before.files.iter().any(|file| file.sha256 == rekey.from)
+            });
+            if !leads {
+                let what = format!("{} does not say what the recording was before", rekey.manifest);
+                self.find(Class::Altered, what);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Seals: recordings that can be verified, with hrec and with stock tools.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod folder;
 mod keys;
 mod stock;
 

@@ -276,6 +276,7 @@ fn begun(
         files: Vec::new(),
         chain: None,
         policy_sha256: policy_digest(config),
+        rekeyed: Vec::new(),
         session_key: Some(sealing.fingerprint()),
     }
 }

@@ -8,6 +8,7 @@
 
 mod frames;
 mod sealed;
+mod seals;
 mod settings;
 mod shown;
 mod text;
@@ -30,6 +31,8 @@ pub const ALL: &[Target] = &[
     ("journal", sealed::journal),
     ("chain", sealed::chain),
     ("keys", sealed::keys),
+    ("signature", seals::signature),
+    ("signers", seals::signers),
     ("manifest", settings::manifest),
     ("config", settings::config),
     ("certificate", settings::certificate),

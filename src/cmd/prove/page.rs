@@ -1,0 +1,90 @@
+//! The page in the folder: each claim, and the stock command that checks it.
+//!
+//! Its invariant: every line that begins with `$` is a command that works in
+//! the folder as it is, in a shell, with the tools that the page names.
+
+use crate::screen::safe_text;
+use crate::seal::manifest::Manifest;
+use crate::seal::sshsig::{NAMESPACE, SshSig};
+
+/// The text, for the manifest of this name.
+pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig) -> String {
+    let certificate = sealed.key.certificate();
+    let (session, who) = match certificate {
+        Some(certificate) => (
+            certificate.id == manifest.id,
+            certificate.principals.first().cloned().unwrap_or_default(),
+        ),
+        None => (false, String::new()),
+    };
+    let time =
+        if session { &manifest.start } else { manifest.end.as_ref().unwrap_or(&manifest.start) };
+    let time = time.parse::<jiff::Timestamp>().map_or_else(
+        |_| String::new(),
+        |time| format!(" -Overify-time={}", time.strftime("%Y%m%d%H%M%SZ")),
+    );
+    let name = quoted(name);
+    let mut page = format!(
+        "What this folder proves, and how to check it without hrec\n\n\
+         Recording  {id}\n\
+         Program    {program}\n\
+         Target     {target}\n\
+         Start      {start}\n\
+         End        {end}\n\
+         Seal by    {who}{key}\n\n\
+         The commands need ssh-keygen (OpenSSH 8.9 or later), jq and sha256sum. Each must succeed.\n\n\
+         1. The files are the ones that the manifest lists, byte for byte:\n\n\
+         $ jq -r '.files[]|\"\\(.sha256)  \\(.name)\"' {name} | sha256sum -c\n\n\
+         2. The manifest is the one that was sealed, by a key that allowed_signers names:\n\n\
+         $ ssh-keygen -Y verify{time} -f allowed_signers -I \"$(ssh-keygen -Y find-principals{time} -f allowed_signers -s {name}.sig)\" -n {NAMESPACE} -s {name}.sig <{name}\n\n\
+         Compare allowed_signers with what you got from the signer by another way: this copy of it comes from whoever\n\
+         made the folder, and proves nothing by itself. The fingerprints of its keys:\n\n\
+         $ grep -o '\\(ssh\\|sk-ssh\\|ecdsa\\|sk-ecdsa\\)-[^ ]* AAAA[^ ]*' allowed_signers | sort -u | ssh-keygen -l -f -\n\n",
+        id = safe_text(&manifest.id),
+        program = safe_text(&manifest.program),
+        target = safe_text(manifest.target_name()),
+        start = safe_text(&manifest.start),
+        end = safe_text(manifest.end.as_deref().unwrap_or("-")),
+        who = if who.is_empty() { String::new() } else { format!("{}, key ", safe_text(&who)) },
+        key = sealed.key.fingerprint(),
+    );
+    if session {
+        page.push_str(
+            "The key that signed was made for this session alone, certified by the key in allowed_signers, and wiped at the\n\
+             end. The certificate names the session, in its key id:\n\n",
+        );
+        page.push_str(&format!(
+            "$ sed '/^---/d' {name}.sig | base64 -d | od -An -v -tx1 | tr -d ' \\n' | cut -c 21- |\n\
+             >   {{ read -r hex; n=$((0x${{hex:0:8}})); printf \"$(printf %s \"${{hex:8:n*2}}\" | sed 's/../\\\\x&/g')\" | base64 -w 0; }} |\n\
+             >   sed 's/^/ssh-ed25519-cert-v01@openssh.com /' | ssh-keygen -L -f -\n\n"
+        ));
+    } else {
+        page.push_str(
+            "The long-lived key signed by itself: the seal is as good as that key is safe, up to today.\n\n",
+        );
+    }
+    if !manifest.rekeyed.is_empty() {
+        page.push_str(
+            "It was encrypted to others after it was recorded. The manifests from before, with their seals, are here; which\n\
+             file became which:\n\n",
+        );
+        page.push_str(&format!(
+            "$ jq -r '.rekeyed[]|\"\\(.at)  \\(.from) -> \\(.to)  \\(.manifest)\"' {name}\n\n"
+        ));
+        page.push_str("That the content is the same is said by whoever encrypted it, and sealed with the above.\n\n");
+    }
+    page.push_str(
+        "Whoever has a key that opens it can look inside with age, zstd and asciinema 3:\n\n    \
+         age -d -i KEY *.cast.zst.age | zstd -d | asciinema play -\n",
+    );
+    page
+}
+
+/// A name as a shell would need it.
+fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+,".contains(c);
+    if !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    format!("./'{}'", name.replace('\'', r"'\''"))
+}

@@ -1,0 +1,122 @@
+//! `hrec rekey`: encrypts recordings to others.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+
+use super::place::{Place, identities};
+use super::rec::sealing::own_signer;
+use super::seal::{listed, write};
+use crate::cli;
+use crate::config::Config;
+use crate::format::cipher::{Identities, Recipients};
+use crate::recording;
+use crate::screen::safe_text;
+use crate::seal::manifest::{FileDigest, Manifest, Rekey, signature};
+use crate::seal::signer::Signer;
+
+/// Runs the verb.
+///
+/// # Errors
+/// When a recording is not a finished one, no identity opens it, it cannot be
+/// sealed, or the disk refuses.
+pub fn run(args: &cli::Rekey, config: &Config) -> Result<ExitCode> {
+    let mut recipients = Recipients::new();
+    for recipient in &args.recipient {
+        recipients.add(recipient)?;
+    }
+    for file in &args.recipients_file {
+        let name = safe_text(&file.to_string_lossy()).into_owned();
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+        recipients.add_file(&name, &text)?;
+    }
+    if recipients.is_empty() {
+        bail!("to whom? name recipients with -r or -R");
+    }
+    let places: Vec<Place> =
+        args.recs.iter().map(|rec| Place::find(rec, config)).collect::<Result<_>>()?;
+    let given = cli::Identity { files: args.identity.clone() };
+    let identities = identities(&given, config)?;
+    let signer = own_signer(config)?;
+    for place in &places {
+        let name = safe_text(&place.path.to_string_lossy()).into_owned();
+        let from_to = rekey(place, &identities, &recipients, &signer)
+            .with_context(|| format!("{name} is as it was"))?;
+        writeln!(std::io::stderr().lock(), "hrec: {name}: {from_to}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rekey(
+    place: &Place,
+    identities: &Identities,
+    recipients: &Recipients,
+    signer: &Signer,
+) -> Result<String> {
+    let paths = &place.paths;
+    let path = paths.manifest();
+    let mut manifest = Manifest::read(&path)?;
+    let own = paths.finished().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let before = manifest.files.iter().find(|file| file.name == own).cloned();
+    let Some(before) = before else {
+        bail!(
+            "it is {}, and only a finished recording can be encrypted anew; hrec recover makes it one",
+            manifest.state.name()
+        );
+    };
+    // A trail that begins with a lie leads nowhere.
+    if listed(&paths.finished())? != before {
+        bail!("it is not what its manifest says; hrec verify tells more");
+    }
+    let rekeyed =
+        recording::rekey(paths, identities, recipients).map_err(|error| place.explain(error))?;
+    let sealed = trail(&path, manifest.rekeyed.len() + 1).and_then(|kept| {
+        manifest.files.retain(|file| file.name != own);
+        let new = &rekeyed.file;
+        let file = FileDigest { name: own.clone(), size: new.size, sha256: new.sha256.clone() };
+        manifest.files.insert(0, file);
+        manifest.rekeyed.push(Rekey {
+            at: format!("{:.6}", Timestamp::now()),
+            from: before.sha256.clone(),
+            to: new.sha256.clone(),
+            manifest: kept.first().map(|file| file.name.clone()).unwrap_or_default(),
+        });
+        manifest.files.extend(kept);
+        manifest.recipients = recipients.names().map(str::to_owned).collect();
+        // Of the file that is gone: the manifest that is kept has it.
+        manifest.chain = None;
+        write(&manifest, place, signer)
+    });
+    if let Err(error) = sealed {
+        recording::undo(paths, &rekeyed)?;
+        return Err(error);
+    }
+    recording::forget(&rekeyed)?;
+    Ok(format!("{} is now {}", before.sha256, rekeyed.file.sha256))
+}
+
+/// Keeps the manifest as it was, and its seal, under names of their own: they
+/// prove what the recording was before.
+fn trail(path: &Path, number: usize) -> Result<Vec<FileDigest>> {
+    let kept = path.with_extension(format!("{number}.json"));
+    let mut files = Vec::new();
+    for (from, to) in [(path.to_owned(), kept.clone()), (signature(path), signature(&kept))] {
+        if from.exists() {
+            // A manifest is replaced and never written to: a second name keeps
+            // the old one.
+            std::fs::hard_link(&from, &to)
+                .or_else(|error| match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => {
+                        std::fs::remove_file(&to).and_then(|()| std::fs::hard_link(&from, &to))
+                    }
+                    _ => std::fs::copy(&from, &to).map(drop),
+                })
+                .with_context(|| format!("cannot keep {}", to.display()))?;
+            files.push(listed(&to)?);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,152 @@
+//! Encrypts a finished recording to others.
+//!
+//! Knows nothing of manifests. Its invariant: the old file is there, under
+//! this name or that, until the new one was read back and somebody says that
+//! the old one is not needed any more.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::shown;
+use super::live::FileState;
+use super::{Disk, Error, Paths, RealDisk, Result};
+use crate::format::cipher::{self, Head, Identities, Recipients, Sealed};
+
+/// Bytes that are encrypted at once: 16 chunks.
+const PORTION: usize = 1 << 20;
+
+/// A recording that is there in both forms.
+#[derive(Debug)]
+pub struct Rekeyed {
+    /// The new file.
+    pub file: FileState,
+    /// Where the old one is.
+    pub old: PathBuf,
+}
+
+/// Encrypts the finished recording to `recipients`, and gives the new file its
+/// name. The old one stays beside it, with `.before` added: see [`forget`].
+///
+/// # Errors
+/// When it is not a finished recording, when no identity opens it, or when
+/// something cannot be read or written; then all is as it was.
+pub fn rekey(paths: &Paths, identities: &Identities, recipients: &Recipients) -> Result<Rekeyed> {
+    let finished = paths.finished();
+    let old = before(paths);
+    if old.symlink_metadata().is_ok() {
+        return Err(Error::io("keep the old form as", &old, io::ErrorKind::AlreadyExists.into()));
+    }
+    let named = |source| Error::Cipher { path: shown(&finished), source };
+    let failed = |error| Error::io("read", &finished, error);
+    let mut file = BufReader::with_capacity(1 << 16, File::open(&finished).map_err(failed)?);
+    let head = Head::read(&mut file).map_err(named)?;
+    let key = head.unwrap(identities).map_err(named)?;
+    let payload = head.reader(&key, file);
+
+    let draft = draft(paths);
+    let made = write(&draft, payload, &finished, recipients).and_then(|state| {
+        std::fs::hard_link(&finished, &old).map_err(|error| Error::io("keep", &old, error))?;
+        // Over the old form, which has its second name by now.
+        std::fs::rename(&draft, &finished).map_err(|error| {
+            let _ = std::fs::remove_file(&old);
+            Error::io("rename the recording to", &finished, error)
+        })?;
+        Ok(state)
+    });
+    let _ = std::fs::remove_file(&draft);
+    let mut file = made?;
+    file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    RealDisk.sync_dir(paths.dir()).map_err(|error| Error::io("sync", paths.dir(), error))?;
+    Ok(Rekeyed { file, old })
+}
+
+/// Removes the old form.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn forget(rekeyed: &Rekeyed) -> Result<()> {
+    std::fs::remove_file(&rekeyed.old).map_err(|error| Error::io("remove", &rekeyed.old, error))
+}
+
+/// Gives the old form its name back.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn undo(paths: &Paths, rekeyed: &Rekeyed) -> Result<()> {
+    let finished = paths.finished();
+    std::fs::rename(&rekeyed.old, &finished)
+        .map_err(|error| Error::io("rename the recording to", &finished, error))
+}
+
+fn before(paths: &Paths) -> PathBuf {
+    let mut name = paths.finished().into_os_string();
+    name.push(".before");
+    name.into()
+}
+
+fn draft(paths: &Paths) -> PathBuf {
+    let mut name = paths.stem().to_owned();
+    name.push(format!(".rekeying.{:08x}", rand::random::<u32>()));
+    paths.dir().join(name)
+}
+
+fn write(
+    draft: &Path,
+    mut payload: cipher::ChunkReader<BufReader<File>>,
+    finished: &Path,
+    recipients: &Recipients,
+) -> Result<FileState> {
+    let failed = |error| Error::io("write", draft, error);
+    let Sealed { head, key, payload: mut chunks } = cipher::encrypt(recipients)
+        .map_err(|source| Error::Cipher { path: shown(draft), source })?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)
+        .map_err(|error| Error::io("create", draft, error))?;
+    let (mut sealed, mut text) = (head, vec![0; PORTION]);
+    let (mut size, mut digest, mut content) = (0, Sha256::new(), Sha256::new());
+    loop {
+        let count = payload.read(&mut text).map_err(|error| Error::io("read", finished, error))?;
+        let portion = text.get(..count).unwrap_or_default();
+        content.update(portion);
+        if count == 0 {
+            chunks.finish(&mut sealed);
+        } else {
+            chunks.write(portion, &mut sealed);
+        }
+        file.write_all(&sealed).map_err(failed)?;
+        digest.update(&sealed);
+        size += sealed.len() as u64;
+        sealed.clear();
+        if count == 0 {
+            break;
+        }
+    }
+    if payload.torn() {
+        let what = io::Error::other("it is not whole; hrec verify says what it lacks");
+        return Err(Error::io("encrypt", finished, what));
+    }
+    file.sync_all().map_err(failed)?;
+    drop(file);
+
+    // Read back: what is on the disk now is all there will be.
+    let failed = |error| Error::io("read back", draft, error);
+    let mut file = BufReader::with_capacity(1 << 16, File::open(draft).map_err(failed)?);
+    let named = |source| Error::Cipher { path: shown(draft), source };
+    let head = Head::read(&mut file).map_err(named)?;
+    let mut again = head.reader(&key, file);
+    let mut same = Sha256::new();
+    io::copy(&mut again, &mut same).map_err(failed)?;
+    if again.torn() || same.finalize() != content.finalize() {
+        let what = io::Error::other("it does not hold what was written; check that disk");
+        return Err(failed(what));
+    }
+    let sha256 = data_encoding::HEXLOWER.encode(&digest.finalize());
+    Ok(FileState { name: String::new(), size, sha256 })
+}
