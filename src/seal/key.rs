@@ -62,6 +62,9 @@ impl PublicKey {
     pub fn from_blob(blob: &[u8]) -> Option<Self> {
         let mut rest = Wire(blob);
         let kind = std::str::from_utf8(rest.string()?).ok()?.to_owned();
+        if kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_graphic()) {
+            return None;
+        }
         let Some(plain_kind) = plain_kind(&kind) else {
             return Some(Self {
                 blob: blob.to_owned(),
