@@ -8,6 +8,8 @@ mod anchors;
 mod crash;
 #[path = "ledger/faulty.rs"]
 mod faulty;
+#[path = "ledger/stock.rs"]
+mod stock;
 #[path = "ledger/vectors.rs"]
 mod vectors;
 #[path = "ledger/writing.rs"]

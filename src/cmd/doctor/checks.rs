@@ -8,6 +8,7 @@ use std::path::Path;
 use super::Check;
 use crate::config::{Bytes, Config, identity, value::Value};
 use crate::format::cipher::Recipients;
+use crate::seal::ledger::anchor;
 
 /// All checks that need a configuration.
 pub(super) fn all(config: &Config) -> Vec<Check> {
@@ -15,6 +16,7 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
     checks.push(key(config));
     checks.extend(recipients(config));
     checks.extend(store(config));
+    checks.extend(anchors(config));
     checks
 }
 
@@ -100,6 +102,25 @@ fn recipients(config: &Config) -> Vec<Check> {
         }));
     }
     wrong.into_iter().map(|text| Check::finding("keys", text)).collect()
+}
+
+/// What the ledger's head was handed on to.
+fn anchors(config: &Config) -> Vec<Check> {
+    let dir = crate::cmd::ledger::dir(&config.store());
+    let check = |state: anchor::State| match state.failed {
+        Some(failed) => Check::finding(
+            "anchors",
+            format!("{} fails since {}: {}", state.anchor, failed.since, failed.why),
+        ),
+        None if state.at.is_empty() => {
+            Check::note("anchors", format!("{} has nothing yet", state.anchor))
+        }
+        None => Check::fine(
+            "anchors",
+            format!("{} has the head over {} entries since {}", state.anchor, state.size, state.at),
+        ),
+    };
+    anchor::states(&dir, &config.seal_anchors.value).into_iter().map(check).collect()
 }
 
 /// The store's directory and its file system.

@@ -10,6 +10,7 @@ use crate::cmd::ledger;
 use crate::cmd::place::Place;
 use crate::config::Config;
 use crate::seal::finding::{Class, Finding};
+use crate::seal::ledger::anchor::{self, Failed};
 use crate::seal::ledger::{Against, Checked, NAMESPACE, Seen, check as check_ledger, note};
 use crate::seal::manifest::State;
 use crate::seal::signers::Signers;
@@ -40,6 +41,15 @@ pub(super) fn check(
     let Checked { checkpoint, mut findings, remarks: more, book } =
         check_ledger(&dir, &signers.ed25519(NAMESPACE), &against);
     remarks.extend(more);
+    for state in anchor::states(&dir, &config.seal_anchors.value) {
+        if let Some(failed) = &state.failed {
+            let Failed { since, why } = failed;
+            remarks.push(format!(
+                "the anchor {} has not had the ledger's head since {since}: {why}",
+                state.anchor
+            ));
+        }
+    }
     let stored = || places.iter().zip(&*reports).filter(|((_, stored), _)| *stored);
     if checkpoint.is_none() {
         if findings.is_empty() && stored().next().is_some() {

@@ -166,6 +166,8 @@ impl Ledger {
         }
         if bytes.is_empty() {
             self.put_head(&note)?;
+        } else {
+            self.seen = Some((bytes, checkpoint.clone(), edge.clone()));
         }
         Ok((checkpoint, note, edge))
     }
@@ -184,6 +186,8 @@ impl Ledger {
     pub fn append(&mut self, events: &[Event]) -> Result<u64, Error> {
         let _lock = self.lock()?;
         let (checkpoint, _, mut edge) = self.settled()?;
+        // Until all is written nobody knows what the disk has.
+        self.seen = None;
         let first = edge.size();
         let lines = (first..).zip(events).map(|(index, event)| line(index, event));
         let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod frames;
+mod ledger;
 mod sealed;
 mod seals;
 mod settings;
@@ -33,6 +34,11 @@ pub const ALL: &[Target] = &[
     ("keys", sealed::keys),
     ("signature", seals::signature),
     ("signers", seals::signers),
+    ("ledger_note", ledger::note),
+    ("ledger_proof", ledger::proof),
+    ("ledger_tile", ledger::tile),
+    ("ledger_record", ledger::record),
+    ("ledger_anchor", ledger::anchor),
     ("manifest", settings::manifest),
     ("config", settings::config),
     ("certificate", settings::certificate),

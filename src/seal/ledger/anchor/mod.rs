@@ -21,6 +21,8 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use http::{Answer, Url};
+
 use super::disk;
 use super::note::{Kind, VerifierKey};
 use super::read::Reader;
@@ -44,7 +46,7 @@ pub enum Anchor {
     /// sent is public, and what comes back is signed.
     Witness {
         /// The submission prefix.
-        url: http::Url,
+        url: Url,
         /// Whose cosignature counts.
         key: VerifierKey,
     },
@@ -71,7 +73,7 @@ impl Anchor {
                 if key.kind() != Kind::Witness {
                     return Err("the key is not a witness's (its type is not 4)".to_owned());
                 }
-                Ok(Self::Witness { url: http::Url::parse(url)?, key })
+                Ok(Self::Witness { url: Url::parse(url)?, key })
             }
             _ => Err(format!("{text} is no anchor")),
         }
