@@ -52,6 +52,25 @@ impl Home {
     }
 }
 
+/// Runs what must not wait for anything.
+fn at_once(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > std::time::Duration::from_secs(100) {
+            child.kill().unwrap();
+            panic!("{command:?} does not come to an end");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn fifo(path: PathBuf) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
 fn err(out: &Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()
 }
@@ -262,4 +281,87 @@ fn the_doctor_finds_a_store_that_cannot_be_written() {
     let text = String::from_utf8(out.stdout).unwrap();
     assert_eq!(out.status.code(), Some(1), "{text}");
     assert!(text.lines().any(|l| l.starts_with("!!  store")), "{text}");
+}
+
+#[test]
+fn nobody_waits_for_what_somebody_put_into_a_store() {
+    let home = Home::new();
+    let day = home.path(".local/share/hrec/recordings/2026/11/21");
+    std::fs::create_dir_all(&day).unwrap();
+    let id = |n: u32| format!("20261121T10000{n}.000Z-eve-sh-AAAAAAA{n}");
+    let key = home.run(&["keygen"]);
+    assert!(key.status.success(), "{}", err(&key));
+    let (whole, part, journal) = (id(2), id(3), id(4));
+    fifo(day.join(format!("{whole}.cast.zst.age")));
+    fifo(day.join(format!("{part}.cast.zst.age.part")));
+    std::fs::write(day.join(format!("{journal}.cast.zst.age.part")), "age-").unwrap();
+    fifo(day.join(format!("{journal}.journal.0")));
+    let endless = id(5);
+    let link = day.join(format!("{endless}.cast.zst.age"));
+    std::os::unix::fs::symlink("/dev/zero", link).unwrap();
+
+    let out = at_once(home.hrec(&["ls"]));
+    assert!(out.status.success(), "{}", err(&out));
+    assert_eq!(String::from_utf8_lossy(&out.stdout).lines().count(), 5);
+    assert_eq!(at_once(home.hrec(&["verify", "--all"])).status.code(), Some(2));
+    for id in [&whole, &part, &endless] {
+        for verb in ["info", "cat", "play"] {
+            let out = at_once(home.hrec(&[verb, id]));
+            assert_eq!(out.status.code(), Some(125), "{verb} {id}");
+            assert!(err(&out).contains("no regular file"), "{verb} {id}: {}", err(&out));
+        }
+    }
+    for (verb, id) in [("cat", &journal), ("recover", &whole), ("recover", &part)] {
+        assert_eq!(at_once(home.hrec(&[verb, id])).status.code(), Some(125), "{verb} {id}");
+    }
+}
+
+#[test]
+fn what_has_no_end_is_not_read_to_it() {
+    let home = Home::new();
+    let out = at_once(home.hrec(&["cat", "/dev/zero"]));
+    assert_eq!(out.status.code(), Some(125));
+    assert!(err(&out).contains("does not begin with a JSON object"), "{}", err(&out));
+    std::fs::write(home.path("a.cast"), "{\"version\":2,\"width\":80,\"height\":24}\n").unwrap();
+    for args in [
+        ["cat", "-i", "/dev/zero", "a.cast"].as_slice(),
+        &["rec", "--mode", "strict", "-R", "/dev/zero", "--", "true"],
+        &["verify", "--signers", "/dev/zero", "a.cast"],
+    ] {
+        let out = at_once(home.hrec(args));
+        assert_eq!(out.status.code(), Some(125), "{args:?}");
+        let said = err(&out);
+        assert!(said.contains("/dev/zero") && said.contains("longer than 4 MiB"), "{said}");
+    }
+    std::fs::create_dir_all(home.path(".config/hrec")).unwrap();
+    fifo(home.path(".config/hrec/config.toml"));
+    let out = at_once(home.hrec(&["ls"]));
+    assert_eq!(out.status.code(), Some(125));
+    assert!(err(&out).contains("config.toml: it is no regular file"), "{}", err(&out));
+}
+
+#[test]
+fn output_that_could_not_be_written_is_no_success() {
+    let home = Home::new();
+    let run = |script: &str| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = home.hrec(&["rec", "--", "sh", "-c", script]);
+        command.stdout(full).stderr(Stdio::piped()).output().unwrap()
+    };
+    let out = run("echo lost");
+    assert_eq!(out.status.code(), Some(125));
+    assert!(err(&out).contains("to standard output: No space left on device"), "{}", err(&out));
+    // The program's own word for it is worth more.
+    assert_eq!(run("echo lost; exit 7").status.code(), Some(7));
+    assert_eq!(run("exit 0").status.code(), Some(0));
+}
+
+#[test]
+fn an_interrupted_recording_is_opened_by_the_name_that_it_was_given() {
+    let home = Home::new();
+    assert!(home.run(&["rec", "--", "true"]).status.success());
+    std::fs::write(home.path("true.cast.zst.age.part"), "").unwrap();
+    let out = home.run(&["info", "true.cast.zst.age"]);
+    assert_eq!(out.status.code(), Some(125));
+    assert!(err(&out).contains("true.cast.zst.age.part"), "{}", err(&out));
 }

@@ -1,11 +1,12 @@
 //! Where a recording is, and what is known of it without a key.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::ask;
 
@@ -16,6 +17,9 @@ use crate::recording::{self, Paths, SUFFIX, is_live, journal_paths};
 use crate::screen::safe_text;
 use crate::seal::manifest::{Manifest, State, signature};
 use crate::store::{Entry, Local, Located};
+
+/// Thousands of keys take less; a device has no end.
+const KEYS_MAX: u64 = 4 << 20;
 
 /// Characters of a recipient in a message: an age key whole, an SSH key's type
 /// and beginning.
@@ -39,11 +43,34 @@ pub(crate) fn identities_of(
     let mut identities = Identities::asking(ask).telling(tell);
     for path in files {
         let name = safe_text(&path.to_string_lossy()).into_owned();
-        let contents = std::fs::read(path)
+        let contents = read_keys(path)
             .with_context(|| format!("cannot read {name}; name another with -i FILE"))?;
         identities.add_file(&name, &contents)?;
     }
     Ok(identities)
+}
+
+/// Reads a file of keys, which may be a pipe.
+///
+/// # Errors
+/// As the system calls'; `FileTooLarge` for what is no file of keys.
+pub(crate) fn read_keys(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(KEYS_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > KEYS_MAX {
+        let why = format!("it is longer than {} MiB, so no file of keys", KEYS_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// The same, where it is text.
+///
+/// # Errors
+/// As [`read_keys`]; `InvalidData` for what is no UTF-8.
+pub(crate) fn read_key_list(path: &Path) -> io::Result<String> {
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is no text");
+    String::from_utf8(read_keys(path)?).map_err(not_text)
 }
 
 /// Where a recording is.
@@ -60,7 +87,15 @@ impl Place {
     pub(crate) fn find(rec: &OsStr, config: &Config) -> Result<Self> {
         let own = std::env::var(crate::identity::Who::PARENT).ok();
         Ok(match Local::new(config.store()).resolve(rec, own.as_deref())? {
-            Located::Stored(entry) => Self::stored(&entry),
+            Located::Stored(entry) => {
+                let place = Self::stored(&entry);
+                // Nobody has to wait for a FIFO that somebody put into a store.
+                if place.path.metadata().is_ok_and(|data| !data.is_file()) {
+                    let path = safe_text(&place.path.to_string_lossy()).into_owned();
+                    bail!("{path} is no regular file, so no recording; remove it");
+                }
+                place
+            }
             Located::File(path) => Self::file(&path),
         })
     }

@@ -1,6 +1,5 @@
 //! `hrec recover`: makes a finished recording of an interrupted one.
 
-use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger;
-use super::place::{Place, identities};
+use super::place::{Place, identities, read_key_list};
 use super::rec::sealing::own_signer;
 use super::source::Source;
 use crate::cli;
@@ -107,8 +106,7 @@ fn recipients(manifest: Option<&Manifest>, config: &Config) -> Result<Recipients
         }
         for file in &to.files {
             let name = safe_text(&file.to_string_lossy()).into_owned();
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+            let text = read_key_list(file).with_context(|| format!("cannot read {name}"))?;
             recipients.add_file(&name, &text)?;
         }
     }
@@ -116,11 +114,11 @@ fn recipients(manifest: Option<&Manifest>, config: &Config) -> Result<Recipients
 }
 
 pub(super) fn made_from(paths: &Paths) -> Result<ChainState> {
-    let part = File::open(paths.part()).context("cannot open the part")?;
+    let part = recording::open_own(&paths.part()).context("cannot open the part")?;
     let journals = recording::journal_paths(paths)?;
     let journals = journals.iter().filter_map(|path| {
         let number = paths.journal_number(path.file_name()?)?;
-        Some((number, File::open(path).ok()?))
+        Some((number, recording::open_own(path).ok()?))
     });
     Ok(chain::compute(part, journals)?)
 }

@@ -3,8 +3,9 @@
 //! Knows which keys exist, not what they mean. Its invariant: whatever is
 //! wrong is reported with the file and the line.
 
+use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use toml::Spanned;
@@ -24,7 +25,9 @@ const LIMIT: u64 = 1 << 20;
 /// directory it is in.
 pub(super) fn read(path: &Path, system: bool) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let file = match std::fs::File::open(path) {
+    // Whatever it is, it is not waited for.
+    let options = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = match options {
         Ok(file) => file,
         Err(e)
             if matches!(

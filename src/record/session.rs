@@ -18,7 +18,7 @@ use rustix::termios::isatty;
 
 use super::input::{Judge, Mode};
 use super::queue::Queue;
-use super::relay::{Endpoints, Exit, Reason, Relay, SIGNALS};
+use super::relay::{Ended, Endpoints, Exit, Reason, Relay, SIGNALS};
 use super::sink::Sink;
 use super::streams::Tap;
 use super::writer::{Rules, StreamLimits, Tally, Writer};
@@ -82,6 +82,9 @@ pub struct Outcome<T> {
     pub duration: Micros,
     /// Why the record could no longer be kept, where that is known.
     pub failure: Option<String>,
+    /// Why not all that the program wrote to its standard output, a pipe here,
+    /// reached hrec's: the program has taken it for written.
+    pub refused: Option<io::Error>,
     /// What `finish` made of it; `None` when the store did not answer in time.
     pub finished: Option<(T, Tally)>,
 }
@@ -234,11 +237,11 @@ impl Prepared {
         // time a panic arrives here; what was recorded up to then is finished.
         let ran = catch_unwind(AssertUnwindSafe(|| relay.run()));
         let _ = std::panic::take_hook();
-        let (exit, reason, monitor) = match ran {
-            Ok((exit, reason, monitor)) => (exit, reason, Some(monitor)),
+        let (exit, reason, refused, monitor) = match ran {
+            Ok(Ended { exit, reason, refused, monitor }) => (exit, reason, refused, Some(monitor)),
             Err(_) => {
                 queue.fail(&format!("an error inside hrec: {}", last_words()));
-                (Exit::Signal(libc::SIGHUP), Reason::Interrupted, None)
+                (Exit::Signal(libc::SIGHUP), Reason::Interrupted, None, None)
             }
         };
         let duration = clock.micros();
@@ -251,7 +254,8 @@ impl Prepared {
         let limit = if reason == Reason::StoreFailed { FINISH_FAILED } else { FINISH };
         let finished = finished.recv_timeout(limit).ok();
         let failure = queue.failure().map(str::to_owned);
-        Ok(Outcome { exit, reason, duration, failure, finished })
+        let refused = refused.map(io::Error::from);
+        Ok(Outcome { exit, reason, duration, failure, refused, finished })
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Tap {
     to: Nonblocking,
     buffer: Vec<u8>,
     start: usize,
+    refused: Option<Errno>,
 }
 
 impl Tap {
@@ -29,7 +30,7 @@ impl Tap {
     /// to hrec's own.
     #[must_use]
     pub fn new(number: u8, from: OwnedFd, to: Nonblocking) -> Self {
-        Self { number, from: Some(from), to, buffer: Vec::new(), start: 0 }
+        Self { number, from: Some(from), to, buffer: Vec::new(), start: 0, refused: None }
     }
 
     /// Whether all that will come has been passed on.
@@ -48,6 +49,13 @@ impl Tap {
     #[must_use]
     pub fn listens(&self, room: bool) -> bool {
         self.is_empty() && self.from.is_some() && room
+    }
+
+    /// Why what the program wrote to its standard output could not be passed
+    /// on, write(2), where that is not that its reader has gone away.
+    #[must_use]
+    pub fn refused(&self) -> Option<Errno> {
+        self.refused.filter(|_| self.number == 1)
     }
 
     /// Adds what to wait for.
@@ -78,9 +86,12 @@ impl Tap {
             match self.to.write(pending) {
                 Ok(n) => self.start += n,
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(_) => {
+                Err(error) => {
                     // Whoever read it is gone. Closing our end gives the program
                     // the SIGPIPE that it would have had without hrec.
+                    if !matches!(error, Errno::PIPE | Errno::CONNRESET) {
+                        self.refused = Some(error);
+                    }
                     self.from = None;
                     self.start = self.buffer.len();
                 }

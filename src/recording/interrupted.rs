@@ -4,8 +4,9 @@
 //! text that was recorded, exactly, whatever the moment the writer stopped at;
 //! where something is missing in the middle it ends there.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -62,7 +63,7 @@ impl Unfinished {
     pub(super) fn open(paths: &Paths) -> Result<Self> {
         let path = paths.part();
         let journals = opened_journals(paths)?;
-        let file = File::open(&path).map_err(|error| Error::io("open", &path, error))?;
+        let file = open_own(&path).map_err(|error| Error::io("open", &path, error))?;
         Ok(Self { live: is_locked(&file), part: Payload::plain(file), path, journals })
     }
 
@@ -114,7 +115,7 @@ fn opened_journals(paths: &Paths) -> Result<Vec<JournalFile>> {
     let mut journals = journals(paths)?;
     let skip = journals.len().saturating_sub(OPEN_MAX);
     for journal in journals.iter_mut().skip(skip) {
-        journal.file = File::open(&journal.path).ok();
+        journal.file = open_own(&journal.path).ok();
     }
     Ok(journals)
 }
@@ -146,7 +147,21 @@ pub fn journal_paths(paths: &Paths) -> Result<Vec<PathBuf>> {
 /// no locks.
 #[must_use]
 pub fn is_live(part: &Path) -> bool {
-    File::open(part).is_ok_and(|file| is_locked(&file))
+    open_own(part).is_ok_and(|file| is_locked(&file))
+}
+
+/// Opens a part or a journal. In a directory that others can write to, a FIFO
+/// of such a name must not keep a reader waiting, nor a device be read.
+///
+/// # Errors
+/// As open(2)'s; `InvalidInput` for what is no regular file.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    }
 }
 
 fn is_locked(part: &File) -> bool {
@@ -186,7 +201,7 @@ impl Text {
         loop {
             let Some(journal) = &mut self.journal else {
                 let Some(next) = self.journals.next() else { return Ok(false) };
-                let file = next.file.map_or_else(|| File::open(&next.path), Ok);
+                let file = next.file.map_or_else(|| open_own(&next.path), Ok);
                 match file {
                     Ok(file) => self.journal = Some(BufReader::new(file)),
                     // Its frame has become safe since the directory was read.

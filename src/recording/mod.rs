@@ -21,7 +21,7 @@ mod source;
 pub use crate::format::id::Id;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::Error;
-pub use interrupted::{is_live, journal_paths};
+pub use interrupted::{is_live, journal_paths, open_own};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
 pub use recover::{Recovered, discard, recover};

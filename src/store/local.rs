@@ -231,7 +231,11 @@ impl Local {
                 count,
             });
         }
-        if text.contains('/') || Path::new(rec).symlink_metadata().is_ok() {
+        // A file here, or one that was to be: whoever typed `demo.cast.zst.age`
+        // after a crash means the part of that, and no recording in the store.
+        let part = [rec, OsStr::new(".part")].concat();
+        let here = [rec, &part].iter().any(|name| Path::new(name).symlink_metadata().is_ok());
+        if text.contains('/') || here {
             return Ok(Located::File(PathBuf::from(rec)));
         }
         let wanted = text.strip_suffix(".cast.zst.age").unwrap_or(&text);

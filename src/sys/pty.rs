@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{OptionalActions, Termios, Winsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 /// Both ends of a pseudo-terminal. Neither survives an exec.
 #[derive(Debug)]
@@ -37,4 +37,18 @@ pub fn open(termios: Option<&Termios>, size: Option<Winsize>) -> io::Result<Pty>
     }
     fcntl_setfl(&master, fcntl_getfl(master.as_fd())? | OFlags::NONBLOCK)?;
     Ok(Pty { master, slave })
+}
+
+/// Gives a pseudo-terminal other settings, where nobody has changed those that
+/// it was opened with; through the master, which shares the slave's on Linux.
+///
+/// # Errors
+/// `EIO` once the pseudo-terminal is hung up.
+pub fn change(master: impl AsFd, from: &Termios, to: &Termios) -> io::Result<()> {
+    let now = tcgetattr(&master)?;
+    let flags = |t: &Termios| (t.input_modes, t.output_modes, t.control_modes, t.local_modes);
+    if flags(&now) == flags(from) {
+        tcsetattr(&master, OptionalActions::Now, to)?;
+    }
+    Ok(())
 }

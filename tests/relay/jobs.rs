@@ -227,3 +227,33 @@ fn stopped_before_the_program_is_there() {
     }
     leave(terminal);
 }
+
+/// A shell's line editor has the terminal to itself while a job begins in the
+/// background; the job has the person's settings once it is brought forward.
+#[test]
+fn begun_behind_a_line_editor_it_has_the_persons_settings_in_the_foreground() {
+    let sandbox = sandbox();
+    let mut terminal = shell(&sandbox);
+    terminal.send("stty -icanon -icrnl -echo\n");
+    terminal.expect("outer> ");
+    terminal.send(format!("{HREC} rec -- sh -c 'read line; echo got $line' &\n"));
+    wait_until("the program waits for the terminal", || {
+        let processes = sandbox.processes();
+        let program = processes.iter().find(|process| process.command.starts_with("sh -c read"));
+        program.is_some_and(|process| process.state == 'T').then_some(())
+    });
+    terminal.send("stty icanon icrnl echo\n");
+    wait_until("the terminal is the person's again", || {
+        terminal.settings().contains("ICANON").then_some(())
+    });
+    terminal.send("echo re''ady\n");
+    terminal.expect("ready\r\n");
+    terminal.expect("outer> ");
+    let own = terminal.settings();
+    terminal.send("fg\n");
+    wait_until_taken(&terminal, &own);
+    terminal.send("typed\r");
+    terminal.expect("typed\r\ngot typed\r\n");
+    terminal.expect("outer> ");
+    leave(terminal);
+}

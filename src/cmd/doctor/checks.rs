@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::Check;
+use crate::cmd::place::read_key_list;
 use crate::config::{Bytes, Config, identity, value::Value};
 use crate::format::cipher::Recipients;
 use crate::seal::ledger::anchor;
@@ -92,7 +93,7 @@ fn recipients(config: &Config) -> Vec<Check> {
     let mut wrong: Vec<String> = direct.collect();
     for file in config.recipients_files() {
         let name = file.display().to_string();
-        let error = match std::fs::read_to_string(&file) {
+        let error = match read_key_list(&file) {
             Ok(text) => all.add_file(&name, &text).err().map(|error| error.to_string()),
             Err(error) => Some(format!("{name}: {error}")),
         };

@@ -17,6 +17,7 @@ use super::sealing::Sealing;
 use super::tell;
 use crate::cli;
 use crate::cmd::ledger::Access;
+use crate::cmd::place::read_key_list;
 use crate::config::{Config, ManifestCommand, Mode, identity as keys};
 use crate::event::{Header, Micros};
 use crate::format::cipher::Recipients;
@@ -104,7 +105,7 @@ impl Keep {
         }
         for file in &to.files {
             let name = file.display().to_string();
-            let text = std::fs::read_to_string(file)
+            let text = read_key_list(file)
                 .with_context(|| format!("cannot read the recipients in {name}"))?;
             recipients.add_file(&name, &text)?;
         }

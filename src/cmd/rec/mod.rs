@@ -102,6 +102,10 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     if failed || (strict && (!kept || outcome.reason == Reason::StoreFailed)) {
         return Ok(ExitCode::from(FAILED));
     }
+    // Alone, the program would have failed to write, and have said so.
+    if outcome.refused.is_some() && outcome.exit == Exit::Code(0) {
+        return Ok(ExitCode::from(FAILED));
+    }
     Ok(ExitCode::from(status(outcome.exit)))
 }
 

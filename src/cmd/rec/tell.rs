@@ -46,6 +46,9 @@ pub fn end(
     if let Exit::NotExecuted(errno) = outcome.exit {
         cannot_execute(program, &std::io::Error::from_raw_os_error(errno));
     }
+    if let Some(why) = &outcome.refused {
+        line(&format!("cannot write all of the program's output to standard output: {why}"));
+    }
     if let Some(sentence) = failure(outcome) {
         // The program was ended wherever it was.
         if outcome.reason == Reason::StoreFailed && std::io::stderr().is_terminal() {

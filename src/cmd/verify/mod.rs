@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-use super::place::{Place, identities};
+use super::place::{Place, identities, read_key_list};
 use crate::cli;
 use crate::config::{Config, signing};
 use crate::recording::{is_live, journal_paths};
@@ -88,7 +88,7 @@ fn places(args: &cli::Verify, config: &Config) -> Result<Vec<(Place, bool)>> {
 fn signers(args: &cli::Verify, config: &Config) -> Result<Signers> {
     let mut signers = Signers::default();
     let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        read_key_list(path).with_context(|| format!("cannot read {}", path.display()))
     };
     for path in &args.signers {
         signers.add(&path.to_string_lossy(), &read(path)?);

@@ -16,7 +16,8 @@ pub(crate) enum End {
     Whole,
     /// At the end of the stream, without one.
     Open,
-    /// It was longer than the limit; the rest of it was passed over.
+    /// It was longer than the limit; the rest of it was passed over, or is
+    /// still to come after [`Lines::start`].
     TooLong,
 }
 
@@ -65,6 +66,16 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line, or `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.read(true)
+    }
+
+    /// The same, but only as much as is kept of a line that is too long: what
+    /// may be no text at all may have no end either.
+    pub(crate) fn start(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.read(false)
+    }
+
+    fn read(&mut self, to_its_end: bool) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut too_long = false;
         loop {
@@ -84,7 +95,7 @@ impl<R: BufRead> Lines<R> {
             self.buffer.extend_from_slice(kept);
             self.inner.consume(used);
             self.at += used as u64;
-            if newline.is_some() {
+            if newline.is_some() || (too_long && !to_its_end) {
                 return Ok(Some(self.line(if too_long { End::TooLong } else { End::Whole })));
             }
         }
@@ -154,6 +165,13 @@ mod tests {
             ];
             assert_eq!(found, expected.map(|(t, e)| (t.to_vec(), e)));
         }
+    }
+
+    #[test]
+    fn the_start_of_an_endless_line_is_given() {
+        let mut lines = Lines::with_limit(io::BufReader::new(io::repeat(0)), 1 << 20);
+        let line = lines.start().unwrap().unwrap();
+        assert_eq!((line.text.len(), line.end), (1 << 20, End::TooLong));
     }
 
     #[test]

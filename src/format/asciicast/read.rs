@@ -83,7 +83,7 @@ impl<R: BufRead> Reader<R> {
         let mut lines = Lines::new(inner);
         let mut document = Vec::new();
         let refusal = loop {
-            let Some(line) = lines.next()? else {
+            let Some(line) = lines.start()? else {
                 let why = lines.cut().unwrap_or("it is empty").to_owned();
                 return Err(Error::NotAsciicast(why));
             };
@@ -93,6 +93,9 @@ impl<R: BufRead> Reader<R> {
             }
             if text.first() != Some(&b'{') {
                 return Err(Error::NotAsciicast("it does not begin with a JSON object".to_owned()));
+            }
+            if line.end == End::TooLong {
+                return Err(too_long());
             }
             match header::parse(text) {
                 Ok((version @ (Version::V2 | Version::V3), header)) => {
@@ -109,12 +112,9 @@ impl<R: BufRead> Reader<R> {
                 Err(Refusal::Other(why)) => return Err(Error::NotAsciicast(why)),
             }
         };
-        while let Some(line) = lines.next()? {
+        while let Some(line) = lines.start()? {
             if document.len() + line.text.len() >= MAX_LINE {
-                return Err(Error::NotAsciicast(format!(
-                    "its first object is longer than {} MiB",
-                    MAX_LINE >> 20
-                )));
+                return Err(too_long());
             }
             document.push(b'\n');
             document.extend_from_slice(line.text);
@@ -275,6 +275,10 @@ impl<R: BufRead> Iterator for Reader<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_event().transpose()
     }
+}
+
+fn too_long() -> Error {
+    Error::NotAsciicast(format!("its first object is longer than {} MiB", MAX_LINE >> 20))
 }
 
 /// The bytes a `b` event holds, if it is the one that belongs to `of`. One

@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use crate::record::queue::Queue;
 use crate::record::streams::Tap;
 use crate::sys::clock::Clock;
@@ -51,6 +53,19 @@ impl Reason {
             Self::StoreFailed => "store-failed",
         }
     }
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// The program's end.
+    pub exit: Exit,
+    /// The session's.
+    pub reason: Reason,
+    /// Why standard output took no more, write(2).
+    pub refused: Option<Errno>,
+    /// To be reaped when there is time for it.
+    pub monitor: Monitor,
 }
 
 /// What the relay works on.

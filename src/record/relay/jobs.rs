@@ -11,6 +11,7 @@ use crate::event::{Fact, TermSize};
 use crate::record::queue::Kind;
 use crate::sys::clock;
 use crate::sys::monitor::{GRACE, Order};
+use crate::sys::pty;
 use crate::sys::signals;
 use crate::sys::tty::Tty;
 
@@ -144,6 +145,12 @@ impl Relay {
         let Some(tty) = &mut self.tty else { return false };
         if self.person_gone || !tty.is_foreground() || tty.raw().is_err() {
             return false;
+        }
+        if let (Some(provisional), Some(master)) = (self.provisional.take(), &self.master)
+            && let Ok(person) = tty.termios()
+        {
+            // A hang-up is met again where bytes are moved.
+            let _ = pty::change(master, &provisional, &person);
         }
         self.monitor.order(Order::Continue { foreground: true });
         true

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::termios::{Termios, tcgetattr};
 
-pub use self::ends::{Endpoints, Exit, Reason};
+pub use self::ends::{Ended, Endpoints, Exit, Reason};
 use self::passage::Passage;
 use super::queue::{Queue, STALL};
 use super::streams::Tap;
@@ -88,6 +89,10 @@ pub struct Relay {
     to_program: Passage,
     /// Whether the program has, or has asked for, the terminal.
     wants_terminal: bool,
+    /// What the program's PTY began with in the background: a shell at its
+    /// prompt sets the terminal for its line editor, and for a job that it
+    /// brings to the foreground, as the person has it.
+    provisional: Option<Termios>,
     /// A CR that may belong to a CR LF, kept back from a terminal that adds
     /// the CR itself.
     held_cr: bool,
@@ -115,6 +120,8 @@ impl Relay {
     #[must_use]
     pub fn new(ends: Endpoints) -> Self {
         let hangup_ignored = !ends.signals.has(libc::SIGHUP);
+        let background = ends.master.as_ref().filter(|_| !ends.foreground);
+        let provisional = background.and_then(|master| tcgetattr(master).ok());
         Self {
             tty: ends.tty,
             master: ends.master,
@@ -127,6 +134,7 @@ impl Relay {
             to_person: Passage::new(),
             to_program: Passage::new(),
             wants_terminal: ends.foreground,
+            provisional,
             held_cr: false,
             started: false,
             person_gone: false,
@@ -142,9 +150,8 @@ impl Relay {
     }
 
     /// Starts the program and relays until it has ended. The person's
-    /// terminal is back as it was found when this returns. The monitor is
-    /// given back to be reaped when there is time for it.
-    pub fn run(mut self) -> (Exit, Reason, Monitor) {
+    /// terminal is back as it was found when this returns.
+    pub fn run(mut self) -> Ended {
         if self.wants_terminal {
             self.take_terminal();
         }
@@ -159,7 +166,7 @@ impl Relay {
         self.finish()
     }
 
-    fn finish(self) -> (Exit, Reason, Monitor) {
+    fn finish(self) -> Ended {
         let exit = self.exit.unwrap_or(Exit::Signal(libc::SIGKILL));
         let reason = match (self.ending, exit) {
             (Some(ending), _) => ending.reason,
@@ -170,7 +177,8 @@ impl Relay {
         // session, and whatever holds the terminal still.
         drop(self.master);
         drop(self.tty);
-        (exit, reason, self.monitor)
+        let refused = self.taps.iter().find_map(Tap::refused);
+        Ended { exit, reason, refused, monitor: self.monitor }
     }
 
     fn is_over(&self) -> bool {
