@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::place::Place;
+use super::place::{Place, read_keys};
 use super::told;
 use crate::event::{Data, Micros};
 use crate::format::cipher::{self, Identities};
@@ -59,7 +59,7 @@ impl Shelf {
         let mut left_out = None;
         for path in &self.identity_files {
             let name = safe_text(&path.to_string_lossy()).into_owned();
-            let added = std::fs::read(path)
+            let added = read_keys(path)
                 .map_err(|error| format!("cannot read {name}: {error}"))
                 .and_then(|contents| {
                     let plugins = has_plugins(&contents);

@@ -233,7 +233,8 @@ impl Local {
         }
         // A file here, or one that was to be: whoever typed `demo.cast.zst.age`
         // after a crash means the part of that, and no recording in the store.
-        let part = [rec, OsStr::new(".part")].concat();
+        let mut part = rec.to_owned();
+        part.push(".part");
         let here = [rec, &part].iter().any(|name| Path::new(name).symlink_metadata().is_ok());
         if text.contains('/') || here {
             return Ok(Located::File(PathBuf::from(rec)));
