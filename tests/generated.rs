@@ -11,6 +11,7 @@ use std::process::Command;
 
 use hrec::cli::{self, programs};
 use hrec::config::KEYS;
+use hrec::play::keymap::GROUPS;
 
 fn man() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man")
@@ -135,6 +136,9 @@ fn page(command: &clap::Command, name: &str) -> String {
         }
     }
     let mut page = page.replace("\n\n", "\n.sp\n");
+    if name == "hrec-play" {
+        page += &keys();
+    }
     if name == "hrec" {
         page += &overview(command);
     } else {
@@ -143,6 +147,49 @@ fn page(command: &clap::Command, name: &str) -> String {
     }
     page
 }
+
+/// The player's keys, from its table of commands.
+fn keys() -> String {
+    let mut out = ".SH KEYS\n".to_owned();
+    out += &wrapped(&roff(
+        "Each line has the keys, what they do, and the name of the command, by which play.keys in the \
+         configuration gives it other keys (see hrec-config(5)).",
+    ));
+    out.push('\n');
+    for group in GROUPS {
+        let _ = writeln!(out, ".SS {}", group.title);
+        for entry in group.entries {
+            let _ = writeln!(
+                out,
+                ".TP 20\n.B {}\n{}\n.RI ( {} )",
+                roff(&entry.keys.join("  ")),
+                wrapped(&roff(&format!("{}.", capital(entry.about)))),
+                roff(entry.name)
+            );
+        }
+    }
+    out + PLAYER
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+/// What a table of keys does not tell.
+const PLAYER: &str = ".SS The mouse\n\
+A click on the timeline goes there, and so does dragging; the wheel on it goes by 5 seconds.\n\
+The wheel on the screen looks at what has scrolled away, and dragging there selects text.\n\
+.SS The timeline\n\
+The higher a column, the more was put out then; a dot is a time when nothing happened.\n\
+.B *\n\
+is what was searched for,\n\
+.B !\n\
+an alert,\n\
+.B \\[u25BE]\n\
+a marker, recorded or your own, and\n\
+.B \\[u2195]\n\
+a new size of the terminal.\n";
 
 /// The sections of `hrec.1` that are no single command's.
 fn overview(command: &clap::Command) -> String {

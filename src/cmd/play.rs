@@ -24,13 +24,14 @@ use crate::format::cipher::Identities;
 use crate::play::browser::{Browser, Browsing, Choice, Desk};
 use crate::play::clock::{Speed, Wall, go_to};
 use crate::play::keymap::Keymap;
+use crate::play::notes::{Key, Notes};
 use crate::play::panel::Shown;
 use crate::play::prompt::Message;
 use crate::play::{Ended, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
 use crate::store::Local;
 use crate::sys::signals::die_of;
-use crate::timeline::{LineEnds, Timeline, idle_limit, speed, with_streams};
+use crate::timeline::{LineEnds, Timeline, Wake, idle_limit, speed, with_streams};
 
 /// Runs the verb.
 ///
@@ -143,11 +144,12 @@ fn play(
     stage: &Stage,
     chosen: bool,
 ) -> Result<Played> {
-    let setup = Setup { chosen, ..setup(place, &timeline) };
+    let taken = stage.with(|driver| (driver.size(), driver.wake(), driver.now()))?;
+    let Some((size, wake, now)) = taken else { return Ok(None) };
+    let setup = Setup { chosen, ..setup(place, &timeline, config, wake)? };
     let limit = limit(args, config, timeline.header());
     let mut playhead = Playhead::new(timeline, micros(limit));
-    begin(args, &mut playhead, &setup.wall)?;
-    let Some(size) = stage.with(|driver| driver.size())? else { return Ok(None) };
+    begin(args, &mut playhead, &setup.wall, now)?;
     if let Some(place) = place {
         ledger::view(config, "play", place)?;
     }
@@ -162,7 +164,7 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-fn setup(place: Option<&Place>, timeline: &Timeline) -> Setup {
+fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake) -> Result<Setup> {
     let header = timeline.header();
     let ours = header.hrec.as_ref().and_then(|hrec| hrec.get("start")?.as_str()?.parse().ok());
     let start = || header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
@@ -176,17 +178,23 @@ fn setup(place: Option<&Place>, timeline: &Timeline) -> Setup {
     let name = place.and_then(|place| place.path.file_name());
     let name = name.map_or("standard input".into(), |name| name.to_string_lossy());
     let name = name.strip_suffix(recording::SUFFIX).unwrap_or(&name).to_owned();
-    Setup {
-        name,
-        keymap: Keymap::default(),
-        wall,
-        chosen: false,
-        details: details.unwrap_or_default(),
-    }
+    let notes = notes(place, header, &name, config);
+    let details = details.unwrap_or_default();
+    let keymap = Keymap::with(&config.play_keys.value.0)?;
+    Ok(Setup { name, keymap, wall, details, notes, chosen: false, wake })
+}
+
+/// The person's own markers. Those of what comes from a pipe are kept nowhere.
+fn notes(place: Option<&Place>, header: &Header, name: &str, config: &Config) -> Notes {
+    let id = header.hrec.as_ref().and_then(|hrec| hrec.get("id")?.as_str().and_then(Key::of_id));
+    let start = || Key::of_start(std::fs::File::open(&place?.path).ok()?).ok();
+    let dir = config.dirs().data.join("notes");
+    let opened = id.or_else(start).and_then(|key| Notes::open(&dir, key, name).ok());
+    opened.unwrap_or_else(Notes::none)
 }
 
 /// Where the replay begins, and how fast.
-fn begin(args: &cli::Play, playhead: &mut Playhead, wall: &Wall) -> Result<()> {
+fn begin(args: &cli::Play, playhead: &mut Playhead, wall: &Wall, now: Micros) -> Result<()> {
     playhead.set_speed(Speed::Times(args.speed));
     if args.follow {
         playhead.go_end()?;
@@ -196,7 +204,7 @@ fn begin(args: &cli::Play, playhead: &mut Playhead, wall: &Wall) -> Result<()> {
         let end = playhead.timeline_mut().duration()?;
         playhead.go(go_to(at, 0, end, wall).map_err(|wrong| anyhow!("--at: {wrong}"))?);
     }
-    playhead.toggle(0)?;
+    playhead.toggle(now)?;
     Ok(())
 }
 

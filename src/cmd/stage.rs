@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::format::cipher::{Identities, MessageCallback, PassphraseCallback};
 use crate::play::Driver;
+use crate::play::colour::Depth;
 use crate::play::panel::Shown;
 use crate::play::prompt::{Answers, Message, Prompt};
 use crate::recording;
@@ -45,7 +46,7 @@ impl Stage {
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Driver) -> T) -> io::Result<Option<T>> {
         let mut driver = self.0.driver.lock().unwrap_or_else(PoisonError::into_inner);
         if driver.is_none() {
-            *driver = Driver::take()?;
+            *driver = Driver::take(Depth::of(|name| std::env::var(name).ok()))?;
         }
         Ok(driver.as_mut().map(act))
     }

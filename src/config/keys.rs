@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, Value};
+use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys, Value};
 use super::{Setting, Source};
 use crate::seal::ledger::Anchor;
 
@@ -181,4 +181,9 @@ keys! {
 
     /// In a replay, longer pauses are shortened to this; "0s" keeps them.
     play_idle: Duration = "play.idle", r#""2s""#;
+
+    /// Other keys for the player. A command that is named has the keys that are
+    /// listed here and no others; a key that is listed here is taken from the
+    /// command that had it. hrec-play(1) has the commands and their own keys.
+    play_keys: PlayKeys = "play.keys", "{}";
 }

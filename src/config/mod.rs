@@ -19,7 +19,7 @@ use toml::de::DeValue;
 
 pub use keys::{KEYS, Key, Settings};
 pub use nearest::nearest;
-pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath};
+pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys};
 
 /// Where the administrator's configuration is. Never taken from the
 /// environment: whoever can set a variable could then unlock what is locked.

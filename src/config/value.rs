@@ -3,11 +3,14 @@
 //! Knows nothing of files or of which keys exist. Its invariant: what
 //! [`Value::show`] writes, [`Value::read`] reads back to the same value.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::nearest::nearest;
+use crate::play::keymap::{self, Command, Keymap};
 use crate::seal::ledger::Anchor;
 
 /// A type that a setting can have.
@@ -68,6 +71,10 @@ pub enum ManifestCommand {
     /// All of it but what looks like a secret.
     Scrubbed,
 }
+
+/// Which keys of the player give which command: changes to its own table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlayKeys(pub BTreeMap<String, Vec<String>>);
 
 /// A value that is one of a few words.
 macro_rules! words {
@@ -204,6 +211,44 @@ impl Value for Bytes {
             Some((unit, n)) if *n > 1 => quoted(&format!("{}{unit}", self.0 / n)),
             _ => quoted(&self.0.to_string()),
         }
+    }
+}
+
+impl Value for PlayKeys {
+    const ACCEPTS: &'static str = r#"a table of commands, each with a key or a list of keys, as { quit = "Q", pause = ["space", "p"] }"#;
+
+    fn read(toml: &DeValue<'_>) -> Result<Self, String> {
+        let table = toml.as_table().ok_or_else(|| wanted::<Self>(toml))?;
+        let mut changes = BTreeMap::new();
+        for (name, keys) in table {
+            let keys = keys.get_ref();
+            let keys = match keys.as_str() {
+                Some(key) => vec![key.to_owned()],
+                None => Vec::<String>::read(keys).map_err(|wrong| format!("{name}: {wrong}"))?,
+            };
+            changes.insert(name.get_ref().to_string(), keys);
+        }
+        match Keymap::with(&changes) {
+            Ok(_) => Ok(Self(changes)),
+            Err(keymap::Error::Command(name)) => {
+                let meant = nearest(&name, Command::all().map(|entry| entry.name));
+                let meant = meant.map_or("hrec-play(1) lists them".to_owned(), |meant| {
+                    format!("did you mean {meant}?")
+                });
+                Err(format!("there is no command {}; {meant}", quoted(&name)))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn show(&self) -> String {
+        if self.0.is_empty() {
+            return "{}".to_owned();
+        }
+        let one = |(name, keys): (&String, &Vec<String>)| {
+            format!("{name} = {}", list(keys.iter().map(|key| quoted(key))))
+        };
+        format!("{{ {} }}", self.0.iter().map(one).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -382,6 +427,25 @@ mod tests {
         there_and_back(Mode::Strict);
         there_and_back(Input::Full);
         there_and_back(ManifestCommand::Scrubbed);
+        there_and_back(PlayKeys::default());
+        there_and_back(
+            read::<PlayKeys>(r#"{ quit = "Q", pause = ["space", "\"", "\\"] }"#).unwrap(),
+        );
+    }
+
+    #[test]
+    fn keys_of_the_player() {
+        let wrong = |toml| read::<PlayKeys>(toml).unwrap_err();
+        assert_eq!(
+            wrong(r#"{ puase = "p" }"#),
+            r#"there is no command "puase"; did you mean pause?"#
+        );
+        assert!(wrong(r#"{ pause = "hyper-p" }"#).starts_with(r#"there is no key "hyper-p"; "#));
+        assert!(wrong(r#"{ pause = "x", quit = "x" }"#).contains("both pause and quit"));
+        assert!(wrong(r#"{ pause = 1 }"#).starts_with("pause: 1 is not a list of strings"));
+        assert!(wrong(r#""pause""#).contains("is not a table of commands"));
+        // A command may be without any.
+        assert!(read::<PlayKeys>("{ quit = [] }").is_ok());
     }
 
     #[test]

@@ -6,14 +6,17 @@
 //! for.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::event::{Micros, TermSize};
+use crate::screen::safe_text;
 use crate::sys::signals::{Signals, stop_own_group};
 use crate::sys::tty::Tty;
 
@@ -66,6 +69,7 @@ impl Console {
     /// When it cannot be set up.
     pub(super) fn take(enter: Vec<u8>, leave: Vec<u8>) -> io::Result<Option<Self>> {
         let Some(tty) = Tty::find() else { return Ok(None) };
+        keep_panics();
         let signals = Signals::block(&SIGNALS)?;
         let start = Instant::now();
         let (away, queued) = (Duration::ZERO, VecDeque::new());
@@ -77,6 +81,7 @@ impl Console {
     fn take_again(&mut self) -> io::Result<()> {
         self.tty.raw()?;
         self.entered = true;
+        TAKEN.store(true, Ordering::SeqCst);
         let enter = std::mem::take(&mut self.enter);
         let shown = self.show(&enter);
         self.enter = enter;
@@ -106,9 +111,9 @@ impl Console {
         Ok(())
     }
 
-    /// Waits until `until` (`None`: for ever), or until something else happens:
-    /// `news` can be read from, for one. Looks whether something has even when
-    /// `until` is past.
+    /// Waits until `until` (`None`: for ever), or until something else happens,
+    /// as that `news` can be read. Looks whether something has even when
+    /// `until` is past. The person's keys come first.
     pub(super) fn wait(
         &mut self,
         until: Option<Micros>,
@@ -123,17 +128,18 @@ impl Console {
             let left = until.map(|until| until.saturating_sub(self.now()).min(86_400_000_000));
             let timeout =
                 left.and_then(|left| Timespec::try_from(Duration::from_micros(left)).ok());
+            // In the place of none, one that is looked at anyway.
+            let other = news.unwrap_or_else(|| self.signals.as_fd());
             let mut fds = [
-                PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::new(self.tty.input(), PollFlags::IN),
-                // Without news, the signals once more.
-                PollFd::from_borrowed_fd(news.unwrap_or(self.signals.as_fd()), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.tty.input().as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(other, PollFlags::IN),
             ];
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let [_, input, heard] = fds.map(|fd| !fd.revents().is_empty());
+            let [_, input, other] = fds.map(|fd| !fd.revents().is_empty());
             if input {
                 match self.tty.input().read(keys) {
                     Err(Errno::AGAIN | Errno::INTR) => {}
@@ -145,7 +151,7 @@ impl Console {
             if let Some(woken) = self.signal()? {
                 return Ok(woken);
             }
-            if (heard && news.is_some()) || until.is_some_and(|until| self.now() >= until) {
+            if (other && news.is_some()) || until.is_some_and(|until| self.now() >= until) {
                 return Ok(Woken::Due);
             }
         }
@@ -198,7 +204,38 @@ impl Console {
         let shown = self.show(&leave);
         self.leave = leave;
         self.tty.restore();
+        tell_panics();
         shown
+    }
+}
+
+/// Whether a replay has the terminal.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// What panics had to say meanwhile.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// On the alternate screen of a raw terminal a panic's message is lost: it is
+/// kept until the terminal is given back.
+fn keep_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if TAKEN.load(Ordering::SeqCst) {
+                PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic.to_string());
+            } else {
+                before(panic);
+            }
+        }));
+    });
+}
+
+fn tell_panics() {
+    TAKEN.store(false, Ordering::SeqCst);
+    let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut err = io::stderr().lock();
+    for panic in panics {
+        let _ = writeln!(err, "hrec: {}; please report it", safe_text(&panic));
     }
 }
 

@@ -216,6 +216,12 @@ impl Key {
         Self { code: event.code, modifiers }
     }
 
+    /// What a terminal tells when it is pressed.
+    #[must_use]
+    pub fn event(&self) -> KeyEvent {
+        KeyEvent::new(self.code, self.modifiers)
+    }
+
     /// As help shows it: `^X`, `⇧←`, `F1`, `Space`.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -360,8 +366,7 @@ mod tests {
     }
 
     fn press(name: &str) -> KeyEvent {
-        let key = Key::named(name).unwrap();
-        KeyEvent::new(key.code, key.modifiers)
+        Key::named(name).unwrap().event()
     }
 
     #[test]

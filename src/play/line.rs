@@ -29,6 +29,13 @@ pub enum Typed {
 }
 
 impl Line {
+    /// A line with this text, its cursor at the end.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let text: Vec<char> = text.chars().take(LONGEST).collect();
+        Self { cursor: text.len(), text }
+    }
+
     /// Its text.
     #[must_use]
     pub fn text(&self) -> String {

@@ -3,14 +3,18 @@
 //! Refuses to know where recordings come from. The invariant: a replay works
 //! on a [`Viewer`], so that it runs the same on a real terminal and in a test.
 
+mod back;
 pub mod browser;
 pub mod clock;
 pub mod colour;
 mod console;
 mod driver;
+mod finding;
 pub mod input;
 pub mod keymap;
+mod landmarks;
 mod line;
+mod list;
 mod model;
 pub mod notes;
 mod paint;
@@ -19,7 +23,9 @@ pub mod picture;
 pub mod plain;
 mod playhead;
 pub mod prompt;
+mod selection;
 mod terminal;
+mod track;
 mod update;
 pub mod view;
 

@@ -5,15 +5,23 @@
 //! [`super::update`], what draws it in [`super::view`]. The invariant: it can
 //! be drawn at any moment, in a window of any size.
 
+use super::back::Back;
 use super::clock::Wall;
+use super::finding::Finding;
 use super::keymap::Keymap;
+use super::landmarks::{Landmarks, Stops};
 use super::line::Line;
+use super::list::List;
+use super::notes::Notes;
 use super::playhead::Playhead;
+use super::selection::{Selection, Spot};
+use super::track::Track;
 use crate::event::{Micros, TermSize};
-use crate::timeline::Timeline;
+use crate::recording::Result;
+use crate::timeline::search::Scope;
+use crate::timeline::{Timeline, Wake};
 
 /// What a player begins with, beside the recording.
-#[derive(Clone, Debug)]
 pub struct Setup {
     /// Its name, for titles and files.
     pub name: String,
@@ -21,10 +29,14 @@ pub struct Setup {
     pub keymap: Keymap,
     /// When it was made.
     pub wall: Wall,
-    /// Whether it was chosen somewhere that Esc goes back to.
-    pub chosen: bool,
     /// What is known of it, by name: the details.
     pub details: Vec<(String, String)>,
+    /// The person's own markers in it.
+    pub notes: Notes,
+    /// Whether it was chosen somewhere that Esc goes back to.
+    pub chosen: bool,
+    /// Called from other threads when [`Model::tick`] would find something new.
+    pub wake: Wake,
 }
 
 /// The player's state.
@@ -37,6 +49,19 @@ pub struct Model {
     pub(super) time: TimeShown,
     pub(super) shows_keys: bool,
     pub(super) message: Option<Message>,
+    pub(super) landmarks: Landmarks,
+    /// What is to be gone to as soon as it is found, and whether it is ahead.
+    pub(super) wish: Option<(Stops, bool)>,
+    /// What is to be done as soon as the recording's length is known.
+    pub(super) later: Option<Later>,
+    pub(super) finding: Option<Finding>,
+    /// What was searched for last.
+    pub(super) pattern: String,
+    pub(super) back: Option<Back>,
+    pub(super) drag: Option<Drag>,
+    pub(super) track: Track,
+    /// The track is to be made anew.
+    pub(super) stale: bool,
 }
 
 /// What is open over the recording's screen.
@@ -50,6 +75,8 @@ pub(super) enum Open {
     Details {
         top: u16,
     },
+    List(List),
+    Selecting(Selection),
     Asking(Asked, Line),
 }
 
@@ -57,6 +84,27 @@ pub(super) enum Open {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     GoTo,
+    Search(Scope),
+    /// The label of a marker at this time.
+    Mark(Micros),
+    /// The name of the file that the screen goes to.
+    Save,
+}
+
+/// What takes the recording's length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    Tenth(u64),
+    /// As the person typed it.
+    GoTo(String),
+}
+
+/// What the mouse's button is held on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drag {
+    Bar,
+    /// From this place on the recorded screen.
+    Screen(Spot),
 }
 
 /// Which part of a recording that is larger than the window is shown.
@@ -64,7 +112,7 @@ pub(super) enum Asked {
 pub(super) struct Pan {
     /// The recorded column and row at the top left, where the person put them;
     /// `None` while it follows the cursor.
-    pub(super) fixed: Option<(u16, u16)>,
+    pub(super) fixed: Option<Spot>,
 }
 
 /// Which time is shown.
@@ -87,8 +135,7 @@ pub(super) struct Message {
 }
 
 impl Model {
-    /// A player of this recording, in a window of this size, paused at its
-    /// start.
+    /// A player of this recording, in a window of this size.
     #[must_use]
     pub fn new(playhead: Playhead, setup: Setup, window: TermSize) -> Self {
         Self {
@@ -100,6 +147,15 @@ impl Model {
             time: TimeShown::default(),
             shows_keys: false,
             message: None,
+            landmarks: Landmarks::default(),
+            wish: None,
+            later: None,
+            finding: None,
+            pattern: String::new(),
+            back: None,
+            drag: None,
+            track: Track::default(),
+            stale: true,
         }
     }
 
@@ -109,14 +165,40 @@ impl Model {
         self.playhead.into_timeline()
     }
 
+    /// Begins to look, in a thread of its own, for what there is in the
+    /// recording: after the first picture, which is not to wait for it.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn look_around(&mut self) -> Result<()> {
+        self.landmarks.start(self.playhead.timeline(), self.setup.wake.clone())
+    }
+
     /// Where it is in the recording.
     #[must_use]
     pub fn playhead(&self) -> &Playhead {
         &self.playhead
     }
 
-    /// The same, to put it elsewhere before it is shown.
-    pub fn playhead_mut(&mut self) -> &mut Playhead {
-        &mut self.playhead
+    /// Whether it waits for nothing but the person and the clock: it arrived,
+    /// and all of the recording was looked at.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let waiting = self.finding.as_ref().is_some_and(|finding| !finding.is_done());
+        !self.playhead.is_seeking() && !waiting && self.landmarks.progress().is_none()
+    }
+
+    /// Where the search goes on from.
+    pub(super) fn search_place(&self) -> (u64, u64) {
+        let timeline = self.playhead.timeline();
+        (timeline.position().event, timeline.inside())
+    }
+
+    /// The rows that are looked at.
+    pub(super) fn rows(&self) -> Vec<&avt::Line> {
+        match &self.back {
+            Some(back) => back.rows().iter().collect(),
+            None => self.playhead.screen().terminal().screen().visible_lines().collect(),
+        }
     }
 }

@@ -4,11 +4,13 @@
 //! that it ever writes is the printable characters of cells and the sequences
 //! listed at [`Canvas`]; a cell that has anything else in it is U+FFFD.
 
+use data_encoding::BASE64;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::colour::{Depth, Fitter};
 use crate::screen::safe_text;
 
 /// Draws pictures on a terminal, writing only what changed since the last one.
@@ -16,18 +18,20 @@ use crate::screen::safe_text;
 /// The sequences it uses, all of ECMA-48 and the common private modes, are: CUP
 /// (`CSI r;c H`), CHA (`CSI c G`), ED (`CSI 2 J`), SGR (`CSI … m`), and modes 7,
 /// 25, 1002, 1006 and 1049 set and reset. None of them makes a terminal answer.
+/// [`Canvas::copy`] has one more.
 #[derive(Debug)]
 pub struct Canvas {
+    colours: Fitter,
     /// What is on the terminal; `None` when that is not known.
     shown: Option<Buffer>,
     cursor: Option<Position>,
 }
 
 impl Canvas {
-    /// A terminal of which nothing is known.
+    /// A terminal that has so many colours, and of which nothing else is known.
     #[must_use]
-    pub fn new() -> Self {
-        Self { shown: None, cursor: None }
+    pub fn new(depth: Depth) -> Self {
+        Self { colours: Fitter::new(depth), shown: None, cursor: None }
     }
 
     /// Appends what makes the terminal ours: the alternate screen, no wrapping
@@ -50,6 +54,15 @@ impl Canvas {
         self.shown.as_ref()
     }
 
+    /// Appends what puts text on the clipboard of the viewer's terminal: OSC 52
+    /// of xterm's ctlseqs, the one sequence with anything recorded in it, as
+    /// base64, and only when a person asks for it.
+    pub fn copy(text: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\x1b]52;c;");
+        out.extend_from_slice(BASE64.encode(text.as_bytes()).as_bytes());
+        out.extend_from_slice(b"\x1b\\");
+    }
+
     /// The terminal may show anything now.
     pub fn forget(&mut self) {
         self.shown = None;
@@ -67,7 +80,7 @@ impl Canvas {
         }
         let shown = known.unwrap_or_else(|| Buffer::empty(area));
         for y in area.top()..area.bottom() {
-            push_row(&shown, &picture, area, y, out);
+            self.push_row(&shown, &picture, area, y, out);
         }
         if out.len() > start && self.cursor.is_some() {
             // Nobody wants to see it run.
@@ -85,11 +98,43 @@ impl Canvas {
         self.cursor = cursor;
         self.shown = Some(picture);
     }
-}
 
-impl Default for Canvas {
-    fn default() -> Self {
-        Self::new()
+    /// From the first cell that differs to the last.
+    fn push_row(&mut self, shown: &Buffer, wanted: &Buffer, area: Rect, y: u16, out: &mut Vec<u8>) {
+        let (shown, wanted) = (row(shown, area, y), row(wanted, area, y));
+        let differs = |(one, other): (&Cell, &Cell)| one != other;
+        let Some(mut first) = shown.iter().zip(wanted).position(differs) else { return };
+        let last = shown.iter().zip(wanted).rposition(differs).unwrap_or(first);
+        // A wide character is written from its first half, the old one too.
+        let wide =
+            |cells: &[Cell], at: usize| cells.get(at).is_some_and(|cell| cell.symbol().width() > 1);
+        while first > 0 && (wide(wanted, first - 1) || wide(shown, first - 1)) {
+            first -= 1;
+        }
+        push_csi(&[y + 1, column(area, first)], 'H', out);
+        out.extend_from_slice(b"\x1b[0m");
+        let mut pen = Pen::default();
+        let end = if wide(shown, last) { last + 2 } else { last + 1 };
+        let mut at = first;
+        while let Some(cell) = wanted.get(at).filter(|_| at < end) {
+            let next = wanted.get(at + 1).map(Cell::symbol);
+            let now = Pen::of(cell, &mut self.colours);
+            if now != pen {
+                now.push(out);
+                pen = now;
+            }
+            let symbol = printable(cell.symbol());
+            // Half of a wide character that something else stands in is a blank.
+            let width = symbol.width().clamp(1, 2);
+            let whole = width == 1 || next.is_some_and(|next| next.is_empty() || next == " ");
+            let (symbol, width) = if whole { (symbol.as_str(), width) } else { (" ", 1) };
+            out.extend_from_slice(symbol.as_bytes());
+            at += width;
+            if is_uncertain(symbol) && at < end {
+                push_csi(&[column(area, at)], 'G', out);
+            }
+        }
+        out.extend_from_slice(b"\x1b[0m");
     }
 }
 
@@ -97,44 +142,6 @@ fn row(buffer: &Buffer, area: Rect, y: u16) -> &[Cell] {
     let width = usize::from(area.width);
     let start = usize::from(y - area.top()) * width;
     buffer.content().get(start..start + width).unwrap_or_default()
-}
-
-/// From the first cell that differs to the last.
-fn push_row(shown: &Buffer, wanted: &Buffer, area: Rect, y: u16, out: &mut Vec<u8>) {
-    let (shown, wanted) = (row(shown, area, y), row(wanted, area, y));
-    let differs = |(one, other): (&Cell, &Cell)| one != other;
-    let Some(mut first) = shown.iter().zip(wanted).position(differs) else { return };
-    let last = shown.iter().zip(wanted).rposition(differs).unwrap_or(first);
-    // A wide character is written from its first half, the old one too.
-    let wide =
-        |cells: &[Cell], at: usize| cells.get(at).is_some_and(|cell| cell.symbol().width() > 1);
-    while first > 0 && (wide(wanted, first - 1) || wide(shown, first - 1)) {
-        first -= 1;
-    }
-    push_csi(&[y + 1, column(area, first)], 'H', out);
-    out.extend_from_slice(b"\x1b[0m");
-    let mut pen = Pen::default();
-    let end = if wide(shown, last) { last + 2 } else { last + 1 };
-    let mut at = first;
-    while let Some(cell) = wanted.get(at).filter(|_| at < end) {
-        let next = wanted.get(at + 1).map(Cell::symbol);
-        let now = Pen::of(cell);
-        if now != pen {
-            now.push(out);
-            pen = now;
-        }
-        let symbol = printable(cell.symbol());
-        // Half of a wide character that something else stands in is a blank.
-        let width = symbol.width().clamp(1, 2);
-        let whole = width == 1 || next.is_some_and(|next| next.is_empty() || next == " ");
-        let (symbol, width) = if whole { (symbol.as_str(), width) } else { (" ", 1) };
-        out.extend_from_slice(symbol.as_bytes());
-        at += width;
-        if is_uncertain(symbol) && at < end {
-            push_csi(&[column(area, at)], 'G', out);
-        }
-    }
-    out.extend_from_slice(b"\x1b[0m");
 }
 
 fn column(area: Rect, at: usize) -> u16 {
@@ -180,8 +187,8 @@ impl Default for Pen {
 }
 
 impl Pen {
-    fn of(cell: &Cell) -> Self {
-        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+    fn of(cell: &Cell, colours: &mut Fitter) -> Self {
+        Self { fg: colours.fit(cell.fg), bg: colours.fit(cell.bg), modifier: cell.modifier }
     }
 
     fn push(self, out: &mut Vec<u8>) {

@@ -11,6 +11,7 @@ use crate::event::{Data, Event, Micros};
 use crate::recording::{Result, State};
 use crate::screen;
 use crate::timeline::Timeline;
+use crate::timeline::search::Match;
 
 /// Bytes that are played in a turn: some milliseconds' worth.
 const TURN: usize = 256 << 10;
@@ -24,6 +25,9 @@ const LATE: Micros = 100_000;
 const LOOK: Micros = 250_000;
 /// Typed keys that are remembered for display.
 const TYPED: usize = 40;
+/// So far back they are looked for (µs), in so many events at most.
+const RECALL: Micros = 10_000_000;
+const RECALLED: usize = 20_000;
 
 /// A person's place in a recording.
 pub struct Playhead {
@@ -31,7 +35,7 @@ pub struct Playhead {
     /// The time it shows: that of the last event, or later.
     at: Micros,
     /// Where it is on the way to.
-    goal: Option<Micros>,
+    goal: Option<Goal>,
     playing: bool,
     speed: Speed,
     /// What longer pauses are shortened to (µs).
@@ -45,7 +49,22 @@ pub struct Playhead {
     looked: Micros,
     /// It shows the end of what is still being made.
     following: bool,
-    typed: VecDeque<(Micros, Vec<u8>)>,
+    typed: VecDeque<(Micros, Option<Vec<u8>>)>,
+    /// It was still being made when it was opened.
+    grows: bool,
+    /// The latest time that anybody has seen an event at.
+    seen: Micros,
+}
+
+/// Where it is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Time(Micros),
+    /// Where so many events have happened.
+    Event(u64),
+    /// Where something stands that was searched for.
+    Place(Match),
+    End,
 }
 
 /// What was cut off pauses (µs of the recording).
@@ -74,6 +93,7 @@ impl Playhead {
     #[must_use]
     pub fn new(timeline: Timeline, limit: Micros) -> Self {
         Self {
+            grows: timeline.state() == State::Live,
             timeline,
             at: 0,
             goal: None,
@@ -86,6 +106,7 @@ impl Playhead {
             looked: 0,
             following: false,
             typed: VecDeque::new(),
+            seen: 0,
         }
     }
 
@@ -117,9 +138,9 @@ impl Playhead {
     #[must_use]
     pub fn at(&self) -> Micros {
         match self.goal {
-            Some(Micros::MAX) => self.length(),
-            Some(goal) => goal,
-            None => self.at,
+            Some(Goal::End) => self.length(),
+            Some(Goal::Time(time) | Goal::Place(Match { time, .. })) => time,
+            Some(Goal::Event(_)) | None => self.at,
         }
     }
 
@@ -139,6 +160,12 @@ impl Playhead {
     #[must_use]
     pub fn is_following(&self) -> bool {
         self.following
+    }
+
+    /// Whether there may be more of the recording than there was.
+    #[must_use]
+    pub fn grows(&self) -> bool {
+        self.grows
     }
 
     /// How fast it plays.
@@ -176,12 +203,17 @@ impl Playhead {
     #[must_use]
     pub fn length(&self) -> Micros {
         let known = self.timeline.known_duration().unwrap_or(0);
-        known.max(self.timeline.position().time)
+        known.max(self.timeline.position().time).max(self.seen)
     }
 
-    /// The keys that were typed last, with their times.
-    pub fn typed(&self) -> impl Iterator<Item = (Micros, &[u8])> {
-        self.typed.iter().map(|(time, keys)| (*time, keys.as_slice()))
+    /// Somebody else has seen an event at this time.
+    pub fn has_seen(&mut self, time: Micros) {
+        self.seen = self.seen.max(time);
+    }
+
+    /// What was typed last, with its time; `None` where that was masked.
+    pub fn typed(&self) -> impl Iterator<Item = (Micros, Option<&[u8]>)> {
+        self.typed.iter().map(|(time, keys)| (*time, keys.as_deref()))
     }
 
     /// Plays, or pauses. At the end it plays from the start.
@@ -210,9 +242,20 @@ impl Playhead {
     /// Goes to `time`, in as many turns as that takes. It goes on playing if it
     /// did, or followed.
     pub fn go(&mut self, time: Micros) {
-        self.goal = Some(time);
+        self.set_out(Goal::Time(time));
         self.playing |= std::mem::take(&mut self.following);
-        self.typed.clear();
+    }
+
+    /// Goes to where `count` events have happened.
+    pub fn go_event(&mut self, count: u64) {
+        self.set_out(Goal::Event(count));
+        self.playing |= std::mem::take(&mut self.following);
+    }
+
+    /// Goes to where something stands that was searched for, and pauses.
+    pub fn go_place(&mut self, place: Match) {
+        self.set_out(Goal::Place(place));
+        self.pause();
     }
 
     /// Goes to the end, and stays there: with what is still being made, it
@@ -221,10 +264,41 @@ impl Playhead {
     /// # Errors
     /// When the recording cannot be read.
     pub fn go_end(&mut self) -> Result<()> {
-        self.go(Micros::MAX);
+        self.set_out(Goal::End);
         self.playing = false;
         self.following = self.timeline.refresh()? == State::Live;
         Ok(())
+    }
+
+    fn set_out(&mut self, goal: Goal) {
+        self.goal = Some(goal);
+        self.typed.clear();
+    }
+
+    /// Whether all of the way was gone, or some of it.
+    fn approach(&mut self, goal: Goal) -> Result<bool> {
+        let there = match goal {
+            Goal::Time(time) => self.timeline.approach(time, PASS)?,
+            Goal::End => self.timeline.approach(Micros::MAX, PASS)?,
+            Goal::Event(count) => self.timeline.approach_event(count, PASS)?,
+            Goal::Place(place) => {
+                let there = self.timeline.approach_event(place.event, PASS)?;
+                if there {
+                    self.timeline.seek_place(&place)?;
+                }
+                there
+            }
+        };
+        if there {
+            self.goal = None;
+            self.at = self.timeline.position().time;
+            if let Goal::Time(time) = goal
+                && self.timeline.peek()?.is_some()
+            {
+                self.at = self.at.max(time);
+            }
+        }
+        Ok(there)
     }
 
     /// One event back, and pauses.
@@ -261,13 +335,7 @@ impl Playhead {
         let real = now.saturating_sub(self.now);
         if let Some(goal) = self.goal {
             self.now = now;
-            let arrived = self.timeline.approach(goal, PASS)?;
-            if arrived {
-                self.goal = None;
-                let last = self.timeline.position().time;
-                let past = goal == Micros::MAX || self.timeline.peek()?.is_none();
-                self.at = if past { last } else { goal.max(last) };
-            }
+            let arrived = self.approach(goal)?;
             return Ok(Turn { moved: arrived, arrived, ended: false });
         }
         if self.following {
@@ -277,7 +345,7 @@ impl Playhead {
             }
             let more = self.look(now)?;
             if more {
-                self.goal = Some(Micros::MAX);
+                self.goal = Some(Goal::End);
             }
             if self.timeline.state() != State::Live {
                 self.following = false;
@@ -302,7 +370,7 @@ impl Playhead {
                 self.at = last;
                 self.playing = false;
                 let more = self.look(now)?;
-                self.goal = more.then_some(Micros::MAX);
+                self.goal = more.then_some(Goal::End);
                 self.following = more || self.timeline.state() == State::Live;
                 turn.ended = !self.following;
                 return Ok(turn);
@@ -321,7 +389,7 @@ impl Playhead {
             if bytes > TURN {
                 let late = self.speed.real(left);
                 if self.speed != Speed::Full && late > LATE {
-                    self.goal = Some(until);
+                    self.goal = Some(Goal::Time(until));
                 } else {
                     // The rest is due at the next turn.
                     self.now = now.saturating_sub(late.min(LATE));
@@ -354,13 +422,37 @@ impl Playhead {
         Ok(self.timeline.peek()?.is_some())
     }
 
-    fn note(&mut self, event: Option<&Event>) {
-        if let Some(Event { time, data: Data::Input(keys) }) = event {
-            if self.typed.len() >= TYPED {
-                self.typed.pop_front();
+    /// Looks up what was typed last before this place, which a leap here did
+    /// not see.
+    ///
+    /// # Errors
+    /// When the recording cannot be read.
+    pub fn recall_typed(&mut self) -> Result<()> {
+        let here = self.timeline.position();
+        self.typed.clear();
+        let from = here.time.saturating_sub(RECALL);
+        for event in self.timeline.events(from)?.take(RECALLED) {
+            let (number, event) = event?;
+            if number >= here.event {
+                break;
             }
-            self.typed.push_back((*time, keys.iter().copied().take(256).collect()));
+            self.note(Some(&event));
         }
+        Ok(())
+    }
+
+    fn note(&mut self, event: Option<&Event>) {
+        let (time, typed) = match event {
+            Some(Event { time, data: Data::Input(keys) }) => {
+                (*time, Some(keys.iter().copied().take(256).collect()))
+            }
+            Some(Event { time, data: Data::Fact(fact) }) if fact.kind == "masked" => (*time, None),
+            _ => return,
+        };
+        if self.typed.len() >= TYPED {
+            self.typed.pop_front();
+        }
+        self.typed.push_back((time, typed));
     }
 
     /// When [`Playhead::turn`] has something to do next; `None` when nothing is

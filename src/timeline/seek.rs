@@ -190,6 +190,14 @@ impl Timeline {
         self.go_some(|spot| spot.time <= time, |_, next| next.time > time, most)
     }
 
+    /// As [`Timeline::approach`], to where `count` events have happened.
+    ///
+    /// # Errors
+    /// When the recording cannot be read, or was changed.
+    pub fn approach_event(&mut self, count: u64, most: u64) -> Result<bool> {
+        self.go_some(|spot| spot.event <= count, |here, _| here.event >= count, most)
+    }
+
     /// The time of the last event, where it is known without reading.
     #[must_use]
     pub fn known_duration(&self) -> Option<Micros> {

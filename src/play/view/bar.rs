@@ -11,12 +11,17 @@ use unicode_width::UnicodeWidthStr;
 use super::super::clock::{hms, length};
 use super::super::line::Line;
 use super::super::model::{Model, TimeShown};
-use crate::event::Micros;
+use super::super::track::{Tick, column};
+use super::put;
 use crate::screen::safe_text;
+use crate::timeline::search::Scope;
 
 const BAR: Style = Style::new().fg(Color::White).bg(Color::Indexed(236));
 const DIM: Style = Style::new().fg(Color::Gray).bg(Color::Indexed(236));
 const WRONG: Style = Style::new().fg(Color::White).bg(Color::Red);
+
+/// How high a column is.
+const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws the bar.
 pub(super) fn draw(model: &Model, area: Rect, picture: &mut Buffer) {
@@ -30,54 +35,72 @@ pub(super) fn draw(model: &Model, area: Rect, picture: &mut Buffer) {
     status(model, Rect { y: area.bottom() - 1, height: 1, ..area }, picture);
 }
 
-/// The whole recording from left to right.
+/// The whole recording from left to right: how much happened, and what of note.
 fn track(model: &Model, area: Rect, picture: &mut Buffer) {
     let head = column(model.playhead.at(), model.playhead.length(), area.width);
     for n in 0..area.width {
         let Some(cell) = picture.cell_mut((area.x + n, area.y)) else { continue };
-        let (symbol, colour) = match n.cmp(&head) {
-            std::cmp::Ordering::Less => ("━", Color::Cyan),
-            std::cmp::Ordering::Equal => ("●", Color::White),
-            std::cmp::Ordering::Greater => ("─", Color::Gray),
+        let bar = match model.track.height(n) {
+            None => "─",
+            // Nothing happened.
+            Some(0) => "·",
+            Some(height) => BARS.get(usize::from(height) - 1).copied().unwrap_or("█"),
+        };
+        let passed = if n <= head { Color::Cyan } else { Color::Gray };
+        let (symbol, colour) = match model.track.tick(n) {
+            None => (bar, passed),
+            Some(Tick::Alert) => ("!", Color::LightRed),
+            Some(Tick::Match) => ("*", Color::LightYellow),
+            Some(Tick::Note) => ("▾", Color::LightGreen),
+            Some(Tick::Marker) => ("▾", Color::LightMagenta),
+            Some(Tick::Resize) => ("↕", Color::LightBlue),
         };
         cell.set_symbol(symbol).set_fg(colour);
+        if model.track.tick(n).is_some() {
+            cell.modifier.insert(Modifier::BOLD);
+        }
+        if n == head {
+            cell.modifier.insert(Modifier::REVERSED);
+        }
     }
-}
-
-/// In which of `width` columns `time` is.
-pub(in super::super) fn column(time: Micros, length: Micros, width: u16) -> u16 {
-    let last = width.saturating_sub(1);
-    let at = u128::from(time) * u128::from(width) / u128::from(length.max(1));
-    u16::try_from(at).unwrap_or(last).min(last)
 }
 
 fn status(model: &Model, area: Rect, picture: &mut Buffer) {
     let playhead = &model.playhead;
-    let (symbol, state) = match () {
-        () if playhead.is_seeking() => ("…", "reading".to_owned()),
-        () if playhead.is_following() => ("●", "LIVE".to_owned()),
-        () if playhead.is_playing() => ("▶", playhead.speed().to_string()),
-        () => ("⏸", playhead.speed().to_string()),
+    let state = match () {
+        () if model.back.is_some() => "↑ looking back".to_owned(),
+        () if playhead.is_seeking() => "… reading".to_owned(),
+        () if playhead.is_following() => "● LIVE".to_owned(),
+        () if playhead.is_playing() => format!("▶ {}", playhead.speed()),
+        () => format!("‖ {}", playhead.speed()),
     };
-    let symbol = if symbol == "⏸" { "‖" } else { symbol };
-    let mut left = format!(" {symbol} {state}  {} ", time(model));
-    if let Some(limit) = playhead.shortens() {
-        left.push_str(&format!(" pauses ≤{}", length(limit)));
+    let mut left = format!(" {state}  {} ", time(model));
+    match (playhead.shortens(), playhead.skipped().total) {
+        (None, _) => {}
+        (Some(limit), 0) => left.push_str(&format!(" pauses ≤ {}", length(limit))),
+        (Some(limit), skipped) => {
+            left.push_str(&format!(" pauses ≤ {}, {} skipped", length(limit), length(skipped)));
+        }
     }
-    let skipped = playhead.skipped().total;
-    if skipped > 0 {
-        left.push_str(&format!(" ({} skipped)", length(skipped)));
-    }
-    picture.set_stringn(area.x, area.y, &left, area.width.into(), BAR);
-    if let Some(message) = &model.message {
-        let text = format!(" {} ", safe_text(&message.text));
+    put(picture, (area.x, area.y), &left, area.width, BAR);
+    let (text, style) = if let Some(message) = &model.message {
         let style = if message.wrong { WRONG } else { BAR.add_modifier(Modifier::BOLD) };
-        right(&text, style, left.width(), area, picture);
-        return;
-    }
-    let size = playhead.screen().size();
-    let text = format!(" {} {size}  ? help ", safe_text(&model.setup.name));
-    right(&text, DIM, left.width(), area, picture);
+        (format!(" {} ", safe_text(&message.text)), style)
+    } else if let Some(finding) = &model.finding {
+        let told = finding.told(model.search_place());
+        let mark = match finding.query().scope() {
+            Scope::Shown => '/',
+            Scope::Typed => '\\',
+        };
+        (format!(" {mark}{}  {told} ", safe_text(finding.query().pattern())), BAR)
+    } else {
+        let size = playhead.screen().size();
+        (format!(" {} {size}  ? help ", safe_text(&model.setup.name)), DIM)
+    };
+    // What is said comes before what is always there.
+    let said = model.message.is_some() || model.finding.is_some();
+    let used = if said { left.width().min(usize::from(area.width) / 3) } else { left.width() };
+    right(&text, style, used, area, picture);
 }
 
 /// Draws text at the right, as much of it as there is room for after `used`.
@@ -85,7 +108,7 @@ fn right(text: &str, style: Style, used: usize, area: Rect, picture: &mut Buffer
     let room = usize::from(area.width).saturating_sub(used);
     let width = text.width().min(room);
     let x = usize::from(area.right()).saturating_sub(width);
-    picture.set_stringn(u16::try_from(x).unwrap_or(u16::MAX), area.y, text, width, style);
+    put(picture, (u16::try_from(x).unwrap_or(u16::MAX), area.y), text, width, style);
 }
 
 fn time(model: &Model) -> String {
@@ -100,18 +123,20 @@ fn time(model: &Model) -> String {
 }
 
 /// Draws a line that is being typed; gives where its cursor is.
-pub(super) fn ask(prompt: &str, line: &Line, area: Rect, picture: &mut Buffer) -> Option<Position> {
+pub(super) fn ask(
+    prompt: &str,
+    hint: &str,
+    line: &Line,
+    area: Rect,
+    picture: &mut Buffer,
+) -> Option<Position> {
     let y = area.bottom().checked_sub(1)?;
     let area = Rect { y, height: 1, ..area };
     let blank = " ".repeat(area.width.into());
-    picture.set_stringn(area.x, y, blank, area.width.into(), BAR);
-    let (x, _) = picture.set_stringn(
-        area.x,
-        y,
-        format!(" {prompt}"),
-        area.width.into(),
-        BAR.add_modifier(Modifier::BOLD),
-    );
+    put(picture, (area.x, y), blank, area.width, BAR);
+    let prompt = format!(" {prompt}");
+    let strong = BAR.add_modifier(Modifier::BOLD);
+    let x = put(picture, (area.x, y), prompt, area.width, strong);
     let room = usize::from(area.right().saturating_sub(x + 1));
     // As much of it as there is room for, ending at the cursor.
     let before = line.before();
@@ -121,9 +146,14 @@ pub(super) fn ask(prompt: &str, line: &Line, area: Rect, picture: &mut Buffer) -
         chars.next();
         shown = chars.as_str();
     }
-    let after = line.text().chars().skip(before.chars().count()).collect::<String>();
-    let (cursor, _) = picture.set_stringn(x, y, safe_text(shown), room, BAR);
+    let after: String = line.text().chars().skip(before.chars().count()).collect();
+    let cursor = put(picture, (x, y), safe_text(shown), room, BAR);
     let rest = usize::from(area.right().saturating_sub(cursor));
-    picture.set_stringn(cursor, y, safe_text(&after), rest, BAR);
+    let end = put(picture, (cursor, y), safe_text(&after), rest, BAR);
+    let hint = format!(" {hint} ");
+    let free = usize::from(area.right().saturating_sub(end));
+    if hint.width() + 2 < free {
+        right(&hint, DIM, 0, area, picture);
+    }
     Some(Position::new(cursor.min(area.right().saturating_sub(1)), y))
 }

@@ -9,12 +9,19 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
-use super::super::keymap::{Command, GROUPS};
+use crossterm::event::KeyCode;
+use unicode_width::UnicodeWidthStr;
+
+use super::super::input::{Decoder, Input};
+use super::super::keymap::{Command, GROUPS, Key};
 use super::super::model::Model;
+use super::put;
 use crate::screen::safe_text;
 
 const BOX: Style = Style::new().fg(Color::White).bg(Color::Indexed(235));
 const NAME: Style = Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD);
+
+const TYPED: Style = Style::new().fg(Color::Black).bg(Color::Green);
 
 /// Draws lines in a box, from line `first` on.
 pub(super) fn draw(title: &str, lines: &[Line<'_>], first: u16, room: Rect, picture: &mut Buffer) {
@@ -31,7 +38,7 @@ pub(super) fn draw(title: &str, lines: &[Line<'_>], first: u16, room: Rect, pict
     if more || first > 0 {
         let hint = if more { " ↓ more " } else { " ↑ more " };
         let y = area.bottom().saturating_sub(1);
-        picture.set_stringn(area.x + 2, y, hint, usize::from(area.width).saturating_sub(3), BOX);
+        put(picture, (area.x + 2, y), hint, area.width.saturating_sub(3), BOX);
     }
 }
 
@@ -89,14 +96,55 @@ pub(super) fn details(model: &Model) -> Vec<Line<'static>> {
 pub(super) fn typed(model: &Model, room: Rect, picture: &mut Buffer) {
     let mut text = String::new();
     for (_, keys) in model.playhead.typed() {
-        text.push_str(&safe_text(&String::from_utf8_lossy(keys)));
+        match keys {
+            Some(keys) => text.push_str(&named(keys)),
+            None => text.push_str("[masked]"),
+        }
     }
-    let text: Vec<char> = text.chars().rev().take(usize::from(room.width / 2)).collect();
-    let text: String = text.into_iter().rev().collect();
-    let line =
-        Line::styled(format!(" typed: {text} "), Style::new().fg(Color::Black).bg(Color::Green));
+    // The last of them, as many as there is room for.
+    let most = usize::from(room.width / 2);
+    let mut shown = text.as_str();
+    while shown.width() > most {
+        let mut chars = shown.chars();
+        chars.next();
+        shown = chars.as_str();
+    }
+    let shown = if text.is_empty() { "nothing lately" } else { shown };
+    let line = Line::styled(format!(" typed: {shown} "), TYPED);
     let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(room.width);
     if let Some(y) = room.bottom().checked_sub(1) {
         picture.set_line(room.right() - width, y, &line, width);
+    }
+}
+
+/// Typed bytes as a person calls them.
+fn named(keys: &[u8]) -> String {
+    let (mut decoder, mut inputs) = (Decoder::default(), Vec::new());
+    decoder.feed(keys, &mut inputs);
+    decoder.give_up(&mut inputs);
+    let mut text = String::new();
+    for input in inputs {
+        let Input::Key(key) = input else { continue };
+        match (key.code, key.modifiers.is_empty()) {
+            (KeyCode::Char(ch), true) => text.push_str(&safe_text(ch.encode_utf8(&mut [0; 4]))),
+            (KeyCode::Enter, true) => text.push('⏎'),
+            (KeyCode::Tab, true) => text.push('⇥'),
+            (KeyCode::Backspace, true) => text.push('⌫'),
+            _ => text.push_str(&format!(" {} ", Key::of(&key).shown())),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_names() {
+        assert_eq!(named(b"ls -l\r"), "ls -l⏎");
+        assert_eq!(named(b"\x03"), " ^C ");
+        assert_eq!(named(b"a\x1b[Ab\x7f"), "a ↑ b⌫");
+        assert_eq!(named(b"\x1b]0;x\x07\xff"), "");
     }
 }

@@ -9,7 +9,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthChar;
 
-use super::super::model::Model;
+use super::super::model::{Model, Open};
 use crate::screen::safe_text;
 
 /// What the border around a smaller recording looks like.
@@ -17,21 +17,35 @@ const FRAME: Style = Style::new().fg(Color::DarkGray);
 /// Where a larger one goes on.
 const CLIPPED: Style = Style::new().fg(Color::Black).bg(Color::Yellow);
 
+/// What was searched for.
+const LIT: Style = Style::new()
+    .fg(Color::Black)
+    .bg(Color::LightYellow)
+    // For terminals without colours.
+    .add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED));
+const SELECTED: Style =
+    Style::new().fg(Color::Black).bg(Color::LightCyan).add_modifier(Modifier::UNDERLINED);
+
 /// Where the recorded screen is drawn, and which part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Place {
+pub(in crate::play) struct Place {
     /// In the window.
-    pub(in super::super) area: Rect,
+    pub(in crate::play) area: Rect,
     /// The recorded column and row at its top left.
-    pub(in super::super) left: u16,
-    pub(in super::super) top: u16,
+    pub(in crate::play) left: u16,
+    pub(in crate::play) top: u16,
 }
 
 /// Where the screen goes in `room`.
-pub(in super::super) fn place(model: &Model, room: Rect) -> Place {
+pub(in crate::play) fn place(model: &Model, room: Rect) -> Place {
     let size = model.playhead.screen().size();
-    let cursor = model.playhead.screen().terminal().cursor();
-    let cursor = (clamp(cursor.col), clamp(cursor.row));
+    let cursor = match &model.open {
+        Open::Selecting(selection) => selection.caret(),
+        _ => {
+            let cursor = model.playhead.screen().terminal().cursor();
+            (clamp(cursor.col), clamp(cursor.row))
+        }
+    };
     let (fixed_left, fixed_top) = model.pan.fixed.unzip();
     let (left, x, width) = span(size.cols(), room.width, cursor.0, fixed_left);
     let (top, y, height) = span(size.rows(), room.height, cursor.1, fixed_top);
@@ -70,24 +84,63 @@ fn span(total: u16, room: u16, cursor: u16, fixed: Option<u16>) -> (u16, u16, u1
 /// Draws the screen and its border; gives where the cursor is, if it shows.
 pub(super) fn draw(model: &Model, room: Rect, picture: &mut Buffer) -> Option<Position> {
     let place = place(model, room);
-    let terminal = model.playhead.screen().terminal();
-    let lines = terminal.screen().visible_lines().skip(place.top.into());
-    for (y, line) in place.area.rows().map(|row| row.y).zip(lines) {
+    let area = place.area;
+    let rows = model.rows();
+    for (y, line) in area.rows().map(|row| row.y).zip(rows.iter().skip(place.top.into())) {
         let cells = line.cells().get(usize::from(place.left)..).unwrap_or_default();
-        draw_row(cells, place.area.x, y, place.area.right(), picture);
+        draw_row(cells, area.x, y, area.right(), picture);
     }
+    light(model, place, picture);
     border(model, room, place, picture);
+    let terminal = model.playhead.screen().terminal();
     let cursor = terminal.cursor();
     let size = model.playhead.screen().size();
-    // Past the last column it waits to wrap.
-    let col = clamp(cursor.col).min(size.cols() - 1).checked_sub(place.left)?;
-    let row = clamp(cursor.row).checked_sub(place.top)?;
-    let inside = cursor.visible && col < place.area.width && row < place.area.height;
-    inside.then(|| Position::new(place.area.x + col, place.area.y + row))
+    let (at, visible) = match &model.open {
+        Open::Selecting(selection) => (selection.caret(), true),
+        // Past the last column it waits to wrap.
+        _ => {
+            let at = (clamp(cursor.col).min(size.cols() - 1), clamp(cursor.row));
+            (at, cursor.visible && model.back.is_none())
+        }
+    };
+    let (col, row) = (at.0.checked_sub(place.left)?, at.1.checked_sub(place.top)?);
+    let inside = visible && col < area.width && row < area.height;
+    inside.then(|| Position::new(area.x + col, area.y + row))
+}
+
+/// Lights what was searched for, and what is selected.
+fn light(model: &Model, place: Place, picture: &mut Buffer) {
+    let mut style = |row: usize, cols: std::ops::Range<usize>, style: Style| {
+        let Some(y) = row.checked_sub(place.top.into()).map(clamp) else { return };
+        if y >= place.area.height {
+            return;
+        }
+        let (left, width) = (usize::from(place.left), usize::from(place.area.width));
+        let from = clamp(cols.start.saturating_sub(left).min(width));
+        let to = clamp(cols.end.saturating_sub(left).min(width));
+        let area = Rect::new(place.area.x + from, place.area.y + y, to.saturating_sub(from), 1);
+        picture.set_style(area, style);
+    };
+    if let Some(finding) = &model.finding
+        && model.back.is_none()
+    {
+        for (row, cols) in finding.query().lit(model.playhead.screen()) {
+            style(row, cols, LIT);
+        }
+    }
+    if let Open::Selecting(selection) = &model.open {
+        let size = model.playhead.screen().size();
+        for row in 0..size.rows() {
+            if let Some(cols) = selection.columns(row, size.cols()) {
+                let cols = usize::from(*cols.start())..usize::from(*cols.end()) + 1;
+                style(row.into(), cols, SELECTED);
+            }
+        }
+    }
 }
 
 /// Draws recorded cells from column `x` on, and before column `end`.
-pub(in super::super) fn draw_row(cells: &[Cell], x: u16, y: u16, end: u16, picture: &mut Buffer) {
+pub(in crate::play) fn draw_row(cells: &[Cell], x: u16, y: u16, end: u16, picture: &mut Buffer) {
     for (x, cell) in (x..end).zip(cells) {
         let Some(drawn) = picture.cell_mut((x, y)) else { return };
         drawn.set_style(style(cell.pen()));

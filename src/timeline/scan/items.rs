@@ -28,6 +28,8 @@ pub(super) struct Part {
     pub(super) activity: Activity,
     pub(super) pauses: Pauses,
     pub(super) limited: bool,
+    /// The time of the last event.
+    pub(super) end: Micros,
 }
 
 impl Found for Part {
@@ -37,6 +39,7 @@ impl Found for Part {
         self.items.truncate(MOST);
         self.activity.add(&later.activity);
         self.pauses.add(&later.pauses);
+        self.end = self.end.max(later.end);
     }
 }
 
@@ -49,6 +52,7 @@ pub(super) fn scan(task: &Task<'_, Part>) -> Result<()> {
     while let Some((number, event)) = events.next()? {
         part.pauses.pause(Stretch { from: last, to: event.time });
         last = event.time;
+        part.end = last;
         let count = number + 1;
         let mut item = |kind, text: String| part.items.push(item(event.time, count, kind, text));
         match &event.data {

@@ -127,6 +127,13 @@ impl Scan {
         self.part(|part| part.items.clone())
     }
 
+    /// The time of the last event that was read: the recording's length, once
+    /// all is.
+    #[must_use]
+    pub fn length(&self) -> Micros {
+        self.part(|part| part.end)
+    }
+
     /// Bytes of output in each of `count` equal stretches of `duration`, as far
     /// as it was read.
     #[must_use]
