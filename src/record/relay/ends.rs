@@ -56,7 +56,7 @@ impl Reason {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Ended {
     /// The program's end.
     pub exit: Exit,
