@@ -306,13 +306,17 @@ fn nobody_waits_for_what_somebody_put_into_a_store() {
     assert_eq!(at_once(home.hrec(&["verify", "--all"])).status.code(), Some(2));
     for id in [&whole, &part, &endless] {
         for verb in ["info", "cat", "play"] {
-            let out = at_once(home.hrec(&[verb, id]));
+            let out = at_once(home.hrec(&[verb, id.as_str()]));
             assert_eq!(out.status.code(), Some(125), "{verb} {id}");
             assert!(err(&out).contains("no regular file"), "{verb} {id}: {}", err(&out));
         }
     }
     for (verb, id) in [("cat", &journal), ("recover", &whole), ("recover", &part)] {
-        assert_eq!(at_once(home.hrec(&[verb, id])).status.code(), Some(125), "{verb} {id}");
+        assert_eq!(
+            at_once(home.hrec(&[verb, id.as_str()])).status.code(),
+            Some(125),
+            "{verb} {id}"
+        );
     }
 }
 
