@@ -48,7 +48,7 @@ pub enum Anchor {
         /// The submission prefix.
         url: Url,
         /// Whose cosignature counts.
-        key: VerifierKey,
+        key: Box<VerifierKey>,
     },
 }
 
@@ -73,7 +73,7 @@ impl Anchor {
                 if key.kind() != Kind::Witness {
                     return Err("the key is not a witness's (its type is not 4)".to_owned());
                 }
-                Ok(Self::Witness { url: Url::parse(url)?, key })
+                Ok(Self::Witness { url: Url::parse(url)?, key: Box::new(key) })
             }
             _ => Err(format!("{text} is no anchor")),
         }
