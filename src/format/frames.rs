@@ -68,8 +68,8 @@ impl Frames {
     }
 
     /// Appends a frame of this text, unless there is none. As one call, and
-    /// not as the text comes: zstd need not copy the text, knows how little
-    /// there is of a short one, and is a third faster.
+    /// not as the text comes: zstd need not copy the text, and knows how little
+    /// there is of a short one.
     ///
     /// # Errors
     /// When there is no memory.
