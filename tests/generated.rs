@@ -178,10 +178,13 @@ fn capital(text: &str) -> String {
 
 /// What a table of keys does not tell.
 const PLAYER: &str = ".SS The mouse\n\
-A click on the timeline goes there, and so does dragging; the wheel on it goes by 5 seconds.\n\
-The wheel on the screen looks at what has scrolled away, and dragging there selects text.\n\
+A click on the timeline goes there, and so does dragging; the wheel on it goes\n\
+by 5 seconds.\n\
+The wheel on the screen looks at what has scrolled away, and dragging there\n\
+selects text.\n\
 .SS The timeline\n\
-The higher a column, the more was put out then; a dot is a time when nothing happened.\n\
+The higher a column, the more was put out then; a dot is a time when nothing\n\
+happened.\n\
 .B *\n\
 is what was searched for,\n\
 .B !\n\

@@ -176,6 +176,8 @@ pub struct Play {
     pub at: Option<String>,
 
     /// Join a recording that is still being made at its end, and follow it
+    ///
+    /// Without REC, the latest.
     #[arg(long, conflicts_with_all = ["at", "plain"])]
     pub follow: bool,
 

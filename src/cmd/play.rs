@@ -44,6 +44,8 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     let stage = Stage::default();
     let shown = match &args.rec {
         Some(rec) => named(rec, args, config, &stage),
+        // Who follows what is going on wants to see it at once.
+        None if args.follow => named(OsStr::new("-1"), args, config, &stage),
         None => chosen(args, config, &stage),
     };
     let left = stage.leave();

@@ -23,7 +23,11 @@ const SAMPLES: &[(&str, [&str; 2], &str)] = &[
     ("manifest.command", [r#""scrubbed""#, r#""none""#], r#""all""#),
     ("seal.key", [r#""/etc/k1""#, r#""/etc/k2""#], r#""here""#),
     ("play.idle", [r#""5s""#, r#""250ms""#], r#""-1s""#),
+    ("play.keys", [r#"{ quit = ["Q"] }"#, r#"{ quit = ["x", "ctrl-x"] }"#], r#""Q""#),
 ];
+
+/// Those that are no string and no list, which are what a flag could give.
+const FLAGLESS: &[&str] = &["record.sync", "play.keys"];
 
 struct Place {
     dir: tempfile::TempDir,
@@ -120,8 +124,7 @@ fn every_key_default_system_user_flag() {
         let config = place.load(Some(&line(one)), Some(&line(two)), &[]).unwrap();
         assert_eq!(value(&config, key), got(two, "user", false));
 
-        // record.sync is the one key that no flag could give.
-        if *key != "record.sync" {
+        if !FLAGLESS.contains(key) {
             let config = place.load(Some(&line(two)), Some(&line(two)), &[flag(key, one)]).unwrap();
             assert_eq!(value(&config, key), got(one, "flag", false));
         }
@@ -138,11 +141,11 @@ fn every_key_when_locked_has_the_systems_value() {
             let base = if *key == "store.path" { "" } else { "store.path = \"/srv\"\n" };
             let system = format!("locked = [\"{pattern}\"]\n{base}{key} = {one}\n");
             let user = format!("{key} = {two}\n");
-            let flags: &[Flag] = if *key == "record.sync" { &[] } else { &[flag(key, two)] };
+            let flags: &[Flag] = if FLAGLESS.contains(key) { &[] } else { &[flag(key, two)] };
             let config = place.load(Some(&system), Some(&user), flags).unwrap();
             assert_eq!(value(&config, key), got(one, "system", true), "{pattern}");
             let by: Vec<_> = config.overruled().iter().map(|o| (o.key, o.by.kind())).collect();
-            let want: &[_] = if *key == "record.sync" {
+            let want: &[_] = if FLAGLESS.contains(key) {
                 &[(*key, "user")]
             } else {
                 &[(*key, "user"), (*key, "flag")]
