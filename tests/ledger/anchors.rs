@@ -51,6 +51,7 @@ impl Witness {
         let mut buffer = [0; 4096];
         let body = loop {
             let n = stream.read(&mut buffer).unwrap();
+            assert!(n > 0, "the request is cut");
             request.extend_from_slice(&buffer[..n]);
             let text = String::from_utf8_lossy(&request).into_owned();
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };

@@ -21,8 +21,8 @@ pub fn note(input: &[u8]) {
             }
         }
         // Nothing but empty lines gets lost between several.
-        let joined: String = split(text).concat();
-        assert_eq!(joined.replace('\n', "").trim(), text.replace('\n', "").trim());
+        let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        assert_eq!(letters(&split(text).concat()), letters(text));
     }
     let Ok(note) = Note::parse(input) else { return };
     assert_eq!(note.to_string().as_bytes(), input);
@@ -41,7 +41,7 @@ pub fn proof(input: &[u8]) {
     }
     // Numbers of any size, and a path of the input's bytes.
     let mut choices = Choices(input);
-    let mut number = || u64::from(choices.number()) << 32 | u64::from(choices.number());
+    let mut number = || (u64::from(choices.number()) << 32) | u64::from(choices.number());
     let (index, size) = (number(), number());
     let path: Vec<merkle::Hash> = choices.0.as_chunks::<32>().0.iter().take(80).copied().collect();
     let root = [1; 32];
@@ -66,7 +66,7 @@ pub fn record(input: &[u8]) {
     for line in input.split(|byte| *byte == b'\n') {
         let Some(line) = Line::parse(line) else { continue };
         let again = line.bytes();
-        assert_eq!(Line::parse(again.trim_ascii_end()).unwrap(), line);
+        assert_eq!(Line::parse(again.strip_suffix(b"\n").unwrap()).unwrap(), line);
         let _ = line.is_sound();
         if let Some(content) = &line.content {
             let _ = content.record().map(|record| record.event.id().map(str::len));
@@ -75,9 +75,9 @@ pub fn record(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input) {
         let content = Content { salt: [0; 16], text: text.to_owned() };
         if let Ok(record) = content.record() {
-            let again = serde_json::to_string(&record).unwrap();
-            let content = Content { salt: [0; 16], text: again };
-            assert_eq!(content.record().unwrap(), record);
+            let text = serde_json::to_string(&record).unwrap();
+            let again = Content { salt: [0; 16], text }.record().unwrap();
+            assert_eq!(again.event.id(), record.event.id());
         }
     }
 }
