@@ -347,10 +347,9 @@ impl Playhead {
             if more {
                 self.goal = Some(Goal::End);
             }
-            if self.timeline.state() != State::Live {
-                self.following = false;
-            }
-            return Ok(Turn { moved: more, ..Turn::default() });
+            let ended = self.timeline.state() != State::Live;
+            self.following = !ended;
+            return Ok(Turn { moved: more, ended, ..Turn::default() });
         }
         if !self.playing {
             self.now = now;
