@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
+use super::ledger;
 use super::place::{Place, identities};
 use super::rec::sealing::own_signer;
 use super::seal::{listed, write};
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::format::cipher::{Identities, Recipients};
 use crate::recording;
 use crate::screen::safe_text;
+use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, Rekey, signature};
 use crate::seal::signer::Signer;
 
@@ -43,9 +45,12 @@ pub fn run(args: &cli::Rekey, config: &Config) -> Result<ExitCode> {
     let signer = own_signer(config)?;
     for place in &places {
         let name = safe_text(&place.path.to_string_lossy()).into_owned();
-        let from_to = rekey(place, &identities, &recipients, &signer)
+        let (from, to) = rekey(place, &identities, &recipients, &signer)
             .with_context(|| format!("{name} is as it was"))?;
-        writeln!(std::io::stderr().lock(), "hrec: {name}: {from_to}")?;
+        writeln!(std::io::stderr().lock(), "hrec: {name}: {from} is now {to}")?;
+        noted(place, config, from, to).with_context(|| {
+            format!("{name} is encrypted anew, but the ledger does not know of it")
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -55,7 +60,7 @@ fn rekey(
     identities: &Identities,
     recipients: &Recipients,
     signer: &Signer,
-) -> Result<String> {
+) -> Result<(String, String)> {
     let paths = &place.paths;
     let path = paths.manifest();
     let mut manifest = Manifest::read(&path)?;
@@ -95,7 +100,14 @@ fn rekey(
         return Err(error);
     }
     recording::forget(&rekeyed)?;
-    Ok(format!("{} is now {}", before.sha256, rekeyed.file.sha256))
+    Ok((before.sha256, rekeyed.file.sha256.clone()))
+}
+
+/// Tells the ledger which file and which manifest hold now.
+fn noted(place: &Place, config: &Config, from_sha256: String, to_sha256: String) -> Result<()> {
+    let manifest_sha256 = listed(&place.paths.manifest())?.sha256;
+    let (id, by) = (place.id(), ledger::by());
+    ledger::note(config, place, Event::Rekey { id, by, from_sha256, to_sha256, manifest_sha256 })
 }
 
 /// Keeps the manifest as it was, and its seal, under names of their own: they

@@ -22,12 +22,14 @@ const SAMPLES: &[(&str, [&str; 2], &str)] = &[
     ("shell.stream_rate", [r#""1KiB""#, r#""0""#], r#""16KiB/s""#),
     ("manifest.command", [r#""scrubbed""#, r#""none""#], r#""all""#),
     ("seal.key", [r#""/etc/k1""#, r#""/etc/k2""#], r#""here""#),
+    ("seal.log_views", ["true", "false"], r#""yes""#),
+    ("seal.anchors", [r#"["syslog"]"#, r#"["file:/srv/heads"]"#], r#"["mail:ann"]"#),
     ("play.idle", [r#""5s""#, r#""250ms""#], r#""-1s""#),
     ("play.keys", [r#"{ quit = ["Q"] }"#, r#"{ quit = ["x", "ctrl-x"] }"#], r#""Q""#),
 ];
 
 /// Those that are no string and no list, which are what a flag could give.
-const FLAGLESS: &[&str] = &["record.sync", "play.keys"];
+const FLAGLESS: &[&str] = &["record.sync", "seal.log_views", "play.keys"];
 
 struct Place {
     dir: tempfile::TempDir,

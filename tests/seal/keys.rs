@@ -97,7 +97,10 @@ fn a_certificate_backed_key_seals_for_whoever_trusts_its_authority() {
     assert_eq!(status(&stranger), 2, "{stranger:?}");
     assert!(stranger.text().contains(": unknown-signer: "), "{}", stranger.text());
     let ca = fs::read_to_string(path("ca.pub")).unwrap();
-    let list = sandbox.file("list", format!("ops cert-authority {ca}"));
+    // The ledger has a key of its own.
+    let own = fs::read_to_string(sandbox.path("config/hrec/allowed_signers")).unwrap();
+    let ledger = own.lines().find(|line| line.contains("\"hrec-ledger\"")).unwrap();
+    let list = sandbox.file("list", format!("ops cert-authority {ca}{ledger}\n"));
     let known = sandbox.hrec(&["verify", "--signers", &list, "-1"]);
     assert_eq!(status(&known), 0, "{known:?}");
     assert!(known.text().contains("sealed by ops"), "{}", known.text());

@@ -111,7 +111,7 @@ impl Proof {
         }
         let extra = lines.next_if(|line| line.starts_with("extra "));
         let extra = extra.and_then(|line| line.strip_prefix("extra ")).unwrap_or_default();
-        let extra = BASE64.decode(extra.as_bytes()).map_err(|_| Error::Proof)?;
+        let extra = note::base64(extra).ok_or(Error::Proof)?;
         let index = lines.next().and_then(|line| decimal(line.strip_prefix("index ")?));
         // No tree is deeper.
         let path: Option<Vec<Hash>> = lines.take(65).map(hash).collect();
@@ -159,5 +159,5 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
 
 /// A hash in base64.
 pub(super) fn hash(text: &str) -> Option<Hash> {
-    BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
+    note::base64(text)?.try_into().ok()
 }

@@ -87,7 +87,7 @@ impl VerifierKey {
         let mut parts = text.splitn(3, '+');
         let mut part = || parts.next().ok_or(Error::Key);
         let (name, hex, key) = (part()?, part()?, part()?);
-        let key = BASE64.decode(key.as_bytes()).map_err(|_| Error::Key)?;
+        let key = base64(key).ok_or(Error::Key)?;
         let (kind, key) = match key.split_first() {
             Some((1, key)) => (Kind::Log, key),
             Some((4, key)) => (Kind::Witness, key),
@@ -149,6 +149,13 @@ impl fmt::Display for VerifierKey {
     }
 }
 
+/// Bytes from base64 in its one form: with padding, and that only at the end
+/// (RFC 4648 section 4), which the crate also takes in the middle.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    (BASE64.encode(&bytes) == text).then_some(bytes)
+}
+
 /// What a witness signs: c2sp.org/tlog-cosignature.
 fn cosigned(time: u64, text: &str) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
@@ -205,7 +212,7 @@ impl Signature {
             .strip_prefix("\u{2014} ")
             .and_then(|rest| rest.split_once(' '))
             .ok_or(Error::Form)?;
-        let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| Error::Form)?;
+        let bytes = self::base64(base64).ok_or(Error::Form)?;
         let (id, bytes) = bytes.split_first_chunk::<4>().ok_or(Error::Form)?;
         if !is_name(name) || bytes.is_empty() {
             return Err(Error::Form);
