@@ -171,7 +171,12 @@ impl Value for Vec<Anchor> {
         let items = toml.as_array().ok_or_else(|| wanted::<Self>(toml))?;
         let texts =
             items.iter().map(|item| item.get_ref().as_str().ok_or_else(|| wanted::<Self>(toml)));
-        texts.map(|text| text.and_then(Anchor::parse)).collect()
+        let anchors = texts.map(|text| text.and_then(Anchor::parse));
+        let explained = |error: String| match error.contains(Self::ACCEPTS) {
+            true => error,
+            false => format!("{error}; this is {}", Self::ACCEPTS),
+        };
+        anchors.map(|anchor| anchor.map_err(explained)).collect()
     }
 
     fn show(&self) -> String {
