@@ -16,6 +16,8 @@ use crate::screen::safe_text;
 use crate::seal::manifest::{Manifest, State};
 use crate::store::Local;
 
+pub(super) use crate::play::browser::bytes as size;
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -172,27 +174,7 @@ fn cut(mut line: String, width: Option<usize>) -> String {
 
 /// `1:02:03`, or `2:03` below an hour.
 pub(super) fn duration(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
-}
-
-/// `812 B`, `3.4 kB`: as `ls -h --si` has it.
-pub(super) fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for next in ["kB", "MB", "GB", "TB"] {
-        if value < 999.5 {
-            break;
-        }
-        value /= 1000.0;
-        unit = next;
-    }
-    if unit == "B" || value >= 9.95 {
-        format!("{value:.0} {unit}")
-    } else {
-        format!("{value:.1} {unit}")
-    }
+    crate::play::browser::duration(seconds.max(0).cast_unsigned())
 }
 
 /// The columns of the terminal that is written to; `None` for a pipe.
