@@ -114,7 +114,12 @@ fn of_fact(fact: &Fact) -> Option<(Kind, String)> {
             Some((Kind::Statement, format!("{statement}{failed}")))
         }
         "alert" => Some((Kind::Alert, joined(&["severity", "rule", "text"]))),
-        "transfer" => Some((Kind::Transfer, joined(&["proto", "op", "dir", "path", "to"]))),
+        "transfer" => {
+            let done = joined(&["proto", "op", "dir", "path", "to"]);
+            let failed = text("status").filter(|status| *status != "ok");
+            let failed = failed.map(|status| format!(" [{status}]")).unwrap_or_default();
+            Some((Kind::Transfer, done + &failed))
+        }
         _ => None,
     }
 }

@@ -13,6 +13,7 @@ mod seals;
 mod settings;
 mod shown;
 mod text;
+mod transfers;
 
 /// A target's name, which is its corpus's too, and the target.
 pub type Target = (&'static str, fn(&[u8]));
@@ -45,6 +46,7 @@ pub const ALL: &[Target] = &[
     ("command_line", settings::command_line),
     ("screen", shown::screen),
     ("keyframe", shown::keyframe),
+    ("transfer", transfers::transfer),
 ];
 
 /// Takes the front of an input as numbers that decide what is done with the
