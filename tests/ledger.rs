@@ -52,7 +52,7 @@ fn event(n: u64) -> Event {
 /// erased.
 fn content(dir: &Path) -> Vec<Option<String>> {
     let mut reader = Reader::open(dir).unwrap().unwrap();
-    reader.verify(&[public(1)]).unwrap();
+    reader.verify(&[public(1).into()]).unwrap();
     let lines: Vec<_> = reader.lines(0).map(Result::unwrap).collect();
     assert_eq!(lines.len() as u64, reader.checkpoint().head.size);
     let own = [hrec::seal::ledger::VerifierKey::new(

@@ -296,7 +296,9 @@ pub const FORMATS: &[(&str, &str)] = &[
     about = "Make a finished recording of an interrupted one",
     long_about = "Make a finished recording of one that was interrupted (kill -9, power, a full disk). What is \
         there can be read without this; recovering turns it into the one file that stock tools open. The \
-        recording's state becomes \"recovered\". Needs a key that opens it.",
+        recording's state becomes \"recovered\". Needs a key that opens it.\n\n\
+        Where hrec rekey did not come to its end, it brings that to one: the recording is then the form that its \
+        manifest has, the old or the new. That needs no key.",
     after_long_help = "Examples:\n  hrec recover -1"
 )]
 pub struct Recover {

@@ -65,7 +65,8 @@ pub struct Verify {
     about = "Seal recordings that are not sealed yet",
     long_about = "Seal recordings that could not be sealed when they ended: the signing key was not there, or they \
         were interrupted. The signing key itself signs; the key of the session is no more. An interrupted \
-        recording is sealed as it is, in as many files as it has.",
+        recording is sealed as it is, in as many files as it has. The ledger is told, also of the end of one \
+        that is sealed and whose end it could not be told in its time.",
     after_long_help = "Examples:\n  hrec seal -1"
 )]
 pub struct Seal {
@@ -79,8 +80,10 @@ pub struct Seal {
 #[command(
     about = "Make a folder that proves a recording without hrec",
     long_about = "Make a folder that proves a recording to somebody who has no hrec and does not trust yours: the \
-        recording, its manifest, its seal, whose seals are trusted, and README.txt, which says with which stock \
-        commands each claim is checked. Needs no key that opens the recording, and puts none there.",
+        recording, its manifest, its seal, whose seals are trusted, what the ledger says of it with the proof that \
+        it is in the ledger, the ledger's signed head, a short script that checks these, and README.txt, which \
+        says with which stock commands each claim is checked. Needs no key that opens the recording, and puts \
+        none there.",
     after_long_help = "Examples:\n  hrec prove prod-db1 -o case-17"
 )]
 pub struct Prove {
@@ -130,7 +133,8 @@ pub struct Rekey {
         never overwritten. The first recording does this by itself when nothing else is configured.\n\n\
         Keep a copy of that file elsewhere: without it, nobody can open the recordings made for it.\n\n\
         With --signing: make the key that seals your recordings, $XDG_CONFIG_HOME/hrec/signing_key, \
-        and print its public half: what others need to verify them. It needs no copy.",
+        and print its public half: what others need to verify them. It needs no copy.\n\n\
+        With --rotate the ledger gets a new key as well: see hrec-seal(7).",
     after_long_help = "Examples:\n  hrec keygen\n  hrec keygen --signing\n  hrec keygen --signing --rotate"
 )]
 pub struct Keygen {
@@ -141,7 +145,7 @@ pub struct Keygen {
     /// Begin with a new signing key: the one that is there seals nothing more
     ///
     /// What it has sealed up to now stays valid: its lines in allowed_signers get valid-before. Its file
-    /// is renamed, and may be removed.
+    /// is renamed, and may be removed. The same happens to the key that signs the ledger.
     #[arg(long, requires = "signing")]
     pub rotate: bool,
 }

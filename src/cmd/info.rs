@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+use super::ledger;
 use super::ls::{duration, size};
 use super::place::{Place, identities};
 use super::source::Source;
@@ -32,6 +33,9 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
         Err(error) if manifest.is_none() => return Err(error),
         opened => opened,
     };
+    if opened.is_ok() {
+        ledger::view(config, "info", &place)?;
+    }
     let opened = opened.as_deref().map(|recording| Content {
         header: recording.header(),
         version: recording.version(),

@@ -1,17 +1,21 @@
 //! The store's ledger: where it is, who signs it, and what verbs add to it.
 
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ed25519_dalek::SigningKey;
+use rustix::fs::FlockOperation;
 
 use super::place::Place;
 use super::rec::sealing::own_name;
 use crate::config::{Config, signing};
 use crate::identity::{Facts, Who};
-use crate::seal::ledger::{Anchor, By, Event, Ledger, NAMESPACE, Options, anchor};
+use crate::seal::ledger::{Anchor, By, Event, Ledger, NAMESPACE, Options, Reader, anchor};
 use crate::seal::signers::Signers;
 use crate::sys::users;
 
@@ -58,7 +62,44 @@ impl Access {
     /// # Errors
     /// When the key or the ledger cannot be used.
     pub(super) fn open(&self) -> Result<Ledger> {
-        let signer = self.signer()?;
+        // The key that is read is the one that signs: nobody replaces it
+        // meanwhile.
+        let _lock = self.lock(FlockOperation::LockShared);
+        self.open_with(read_key(&self.key_at_place()?)?)
+    }
+
+    /// Has another key sign from here on, where there is a ledger; where the old
+    /// one is.
+    ///
+    /// # Errors
+    /// When the new key cannot be made, or the old one not used.
+    pub(super) fn rotate(&self) -> Result<Option<PathBuf>> {
+        if self.key.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let _lock = self.lock(FlockOperation::LockExclusive);
+        let mut ledger = self.open_with(read_key(&self.key)?)?;
+        let next = signing::next_ledger(&self.key, &self.signers, &own_name())?;
+        let next = read_key(&next)?;
+        // First: a crash after this leaves a ledger that the new key takes
+        // over, and one before it a key that nobody has used.
+        let old = signing::replace_ledger(&self.key, &self.signers)?;
+        ledger.rotate(Arc::new(next)).context("the ledger does not know of its new key yet")?;
+        Ok(Some(old))
+    }
+
+    /// Where it cannot be had, a key in a directory that only root can write,
+    /// nobody replaces it.
+    fn lock(&self, how: FlockOperation) -> Option<File> {
+        let mut path = self.key.as_os_str().to_owned();
+        path.push(".lock");
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).open(path).ok()?;
+        rustix::fs::flock(&file, how).ok()?;
+        Some(file)
+    }
+
+    fn open_with(&self, signer: SigningKey) -> Result<Ledger> {
         let mut known = Signers::default();
         if let Ok(text) = std::fs::read_to_string(&self.signers) {
             known.add("", &text);
@@ -72,7 +113,8 @@ impl Access {
         Ledger::open(&self.dir, options).context("the ledger cannot be used")
     }
 
-    fn signer(&self) -> Result<SigningKey> {
+    /// The key's file, which is made where it is not there.
+    fn key_at_place(&self) -> Result<PathBuf> {
         if self.key.symlink_metadata().is_err() {
             match signing::create_ledger(&self.key, &self.signers, &own_name()) {
                 // Another session was first.
@@ -80,20 +122,21 @@ impl Access {
                 Err(error) => return Err(error.into()),
             }
         }
-        let shown = self.key.display();
-        let text = zeroize::Zeroizing::new(
-            std::fs::read(&self.key).with_context(|| format!("cannot read {shown}"))?,
-        );
-        let key = ssh_key::PrivateKey::from_openssh(text.trim_ascii())
-            .with_context(|| format!("{shown} is no SSH key"))?;
-        let pair = key.key_data().ed25519();
-        let pair = pair.ok_or_else(|| {
-            anyhow!(
-                "{shown} is no plain ed25519 key; move it away, and the next recording makes one"
-            )
-        })?;
-        Ok(SigningKey::from_bytes(&pair.private.to_bytes()))
+        Ok(self.key.clone())
     }
+}
+
+fn read_key(path: &Path) -> Result<SigningKey> {
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    let text = zeroize::Zeroizing::new(text);
+    let key = ssh_key::PrivateKey::from_openssh(text.trim_ascii())
+        .with_context(|| format!("{shown} is no SSH key"))?;
+    let pair = key.key_data().ed25519();
+    let pair = pair.ok_or_else(|| {
+        anyhow!("{shown} is no plain ed25519 key; move it away, and the next recording makes one")
+    })?;
+    Ok(SigningKey::from_bytes(&pair.private.to_bytes()))
 }
 
 /// A name for a new ledger, as c2sp.org/tlog-checkpoint wants it: without a
@@ -105,10 +148,17 @@ fn origin() -> String {
     format!("{host}/hrec/{:016x}", rand::random::<u64>())
 }
 
+/// The name of the person's terminal.
+fn tty() -> Option<String> {
+    let fds = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let name = fds.into_iter().find_map(|fd| rustix::termios::ttyname(fd, Vec::new()).ok())?;
+    Some(name.to_string_lossy().into_owned())
+}
+
 /// Who runs this, as a recording would have it.
 pub(super) fn by() -> By {
     let who = Who::gather(&Facts {
-        tty: None,
+        tty: tty(),
         name_of: &users::name,
         environment: &|name| std::env::var_os(name),
     });
@@ -118,17 +168,90 @@ pub(super) fn by() -> By {
     }
 }
 
+/// Who looks into which recordings: noted where `seal.log_views` says so.
+pub(super) struct Views {
+    access: Option<Access>,
+    /// Each is noted once by each verb.
+    noted: Mutex<HashSet<(&'static str, String)>>,
+}
+
+impl Views {
+    pub(super) fn new(config: &Config) -> Self {
+        let access = config.seal_log_views.value.then(|| Access::new(config));
+        Self { access, noted: Mutex::default() }
+    }
+
+    /// Whether looks are noted.
+    pub(super) fn are_noted(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// Notes that these are looked into. To be asked after they were opened,
+    /// which may fail, and before anything of them is shown.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then nothing is to be shown.
+    pub(super) fn note(&self, verb: &'static str, ids: &[String]) -> Result<()> {
+        let Some(access) = &self.access else { return Ok(()) };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = by();
+        let new = ids.iter().filter(|id| !noted.contains(&(verb, (*id).clone())));
+        let events: Vec<Event> = new
+            .map(|id| Event::View { id: id.clone(), verb: verb.to_owned(), by: by.clone() })
+            .collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        access
+            .open()
+            .and_then(|mut ledger| Ok(ledger.append(&events)?))
+            .context("seal.log_views wants every look noted, and this one cannot be")?;
+        noted.extend(ids.iter().map(|id| (verb, id.clone())));
+        Ok(())
+    }
+}
+
 /// Notes that somebody looks into a recording, where `seal.log_views` says so.
 ///
 /// # Errors
-/// When it cannot be noted: then nothing is to be shown.
-pub(super) fn view(config: &Config, verb: &str, place: &Place) -> Result<()> {
-    if !config.seal_log_views.value {
-        return Ok(());
+/// As [`Views::note`].
+pub(super) fn view(config: &Config, verb: &'static str, place: &Place) -> Result<()> {
+    Views::new(config).note(verb, &[place.id()])
+}
+
+/// What the ledger has of a recording.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Has {
+    /// Nothing: it is not the store's, or was never told of.
+    Nothing,
+    /// Its start, and no end.
+    Start,
+    /// The manifest with this SHA-256.
+    Manifest(String),
+}
+
+/// What the ledger has of the recording at `place`.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn has(config: &Config, place: &Place) -> Result<Has> {
+    if !place.paths.dir().starts_with(config.store().join("recordings")) {
+        return Ok(Has::Nothing);
     }
-    let event = Event::View { id: place.id(), verb: verb.to_owned(), by: by() };
-    let noted = Access::new(config).open().and_then(|mut ledger| Ok(ledger.append(&[event])?));
-    noted.context("seal.log_views wants every look noted, and this one cannot be").map(drop)
+    let Some(reader) = Reader::open(&dir(&config.store()))? else { return Ok(Has::Nothing) };
+    let about = reader.about(&place.id())?;
+    let mut has = Has::Nothing;
+    for (_, record) in about {
+        match record.event {
+            Event::Start { .. } => has = Has::Start,
+            Event::End { manifest_sha256, .. }
+            | Event::Recover { manifest_sha256, .. }
+            | Event::Seal { manifest_sha256, .. }
+            | Event::Rekey { manifest_sha256, .. } => has = Has::Manifest(manifest_sha256),
+            _ => {}
+        }
+    }
+    Ok(has)
 }
 
 /// Notes what became of a recording, where it is one of the store.

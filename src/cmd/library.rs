@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::ledger::Views;
 use super::place::{Place, read_keys};
 use super::told;
 use crate::event::{Data, Micros};
@@ -35,6 +36,7 @@ pub(crate) struct Shelf {
     own: Option<String>,
     identity_files: Vec<PathBuf>,
     answers: Arc<Answers>,
+    views: Views,
     /// Once all of them could be opened.
     identities: Mutex<Option<Arc<Identities>>>,
 }
@@ -42,9 +44,14 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// The recordings in `store`, looked into with the identities in these
     /// files.
-    pub(crate) fn new(store: Local, identity_files: Vec<PathBuf>, answers: Arc<Answers>) -> Self {
+    pub(crate) fn new(
+        store: Local,
+        identity_files: Vec<PathBuf>,
+        answers: Arc<Answers>,
+        views: Views,
+    ) -> Self {
         let own = std::env::var(crate::identity::Who::PARENT).ok();
-        Self { store, own, identity_files, answers, identities: Mutex::default() }
+        Self { store, own, identity_files, answers, views, identities: Mutex::default() }
     }
 
     /// What opens recordings without asking anybody: no passphrase but those
@@ -164,6 +171,9 @@ impl Library for Shelf {
 
     fn preview(&self, entry: &Entry, wanted: &Wanted<'_>) -> Result<Screen, String> {
         let mut timeline = self.open(entry)?;
+        self.views
+            .note("preview", std::slice::from_ref(&entry.id))
+            .map_err(|error| format!("Not shown: {}", told(&error)))?;
         let failed = |error: recording::Error| why(&anyhow::Error::new(error));
         // A piece at a time: a recording without keyframes is read from its
         // start, and may be long.
@@ -180,6 +190,10 @@ impl Library for Shelf {
     }
 
     fn alerts(&self, entry: &Entry, wanted: &Wanted<'_>) -> Option<(usize, Vec<String>)> {
+        // Nobody has asked to look into these.
+        if self.views.are_noted() {
+            return None;
+        }
         let mut timeline = self.open(entry).ok()?;
         let (mut count, mut last) = (0, Vec::new());
         for (n, event) in timeline.events(0).ok()?.enumerate() {

@@ -92,7 +92,7 @@ fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
 fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
     let store = Local::new(config.store());
-    let shelf = Shelf::new(store, files.clone(), stage.answers());
+    let shelf = Shelf::new(store, files.clone(), stage.answers(), ledger::Views::new(config));
     let mut browser = Browser::new(&config.store().to_string_lossy(), TimeZone::system());
     // The terminal first: its signals are blocked in threads that start later.
     if stage.with(|_| ())?.is_none() {

@@ -31,6 +31,11 @@ use crate::timeline::{LineEnds, with_streams};
 pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
     let place = Place::find(&args.rec, config)?;
     let paths = &place.paths;
+    if let Some(done) = super::rekey::settle(&place, config)? {
+        let name = safe_text(&place.path.to_string_lossy()).into_owned();
+        writeln!(std::io::stderr().lock(), "hrec: {name}: {done}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let identities = identities(&args.identity, config)?;
     let manifest = place.manifest();
     let recipients = recipients(manifest.as_ref(), config)?;

@@ -14,7 +14,7 @@ use super::seal::{listed, write};
 use crate::cli;
 use crate::config::Config;
 use crate::format::cipher::{Identities, Recipients};
-use crate::recording;
+use crate::recording::{self, Rekeyed};
 use crate::screen::safe_text;
 use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, Rekey, signature};
@@ -45,12 +45,19 @@ pub fn run(args: &cli::Rekey, config: &Config) -> Result<ExitCode> {
     let signer = own_signer(config)?;
     for place in &places {
         let name = safe_text(&place.path.to_string_lossy()).into_owned();
-        let (from, to) = rekey(place, &identities, &recipients, &signer)
+        settle(place, config).with_context(|| name.clone())?;
+        let rekeyed = rekey(place, &identities, &recipients, &signer)
             .with_context(|| format!("{name} is as it was"))?;
-        writeln!(std::io::stderr().lock(), "hrec: {name}: {from} is now {to}")?;
-        noted(place, config, from, to).with_context(|| {
-            format!("{name} is encrypted anew, but the ledger does not know of it")
+        // Before the old form goes: where it is left, this is made up for.
+        noted(place, config).with_context(|| {
+            format!("{name} is encrypted anew, but the ledger does not know of it; hrec recover tells it")
         })?;
+        recording::forget(&rekeyed)?;
+        let manifest = Manifest::read(&place.paths.manifest())?;
+        if let Some(Rekey { from, to, .. }) = manifest.rekeyed.last() {
+            let line = format!("hrec: {name}: {} is now {}", safe_text(from), safe_text(to));
+            writeln!(std::io::stderr().lock(), "{line}")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -60,7 +67,7 @@ fn rekey(
     identities: &Identities,
     recipients: &Recipients,
     signer: &Signer,
-) -> Result<(String, String)> {
+) -> Result<Rekeyed> {
     let paths = &place.paths;
     let path = paths.manifest();
     let mut manifest = Manifest::read(&path)?;
@@ -99,13 +106,48 @@ fn rekey(
         recording::undo(paths, &rekeyed)?;
         return Err(error);
     }
-    recording::forget(&rekeyed)?;
-    Ok((before.sha256, rekeyed.file.sha256.clone()))
+    Ok(rekeyed)
+}
+
+/// Brings to its end, one way or the other, what was stopped in the midst of
+/// this: whichever form the sealed manifest has is the recording. What was done,
+/// where anything was.
+///
+/// # Errors
+/// When the manifest has neither form, or the disk refuses.
+pub(super) fn settle(place: &Place, config: &Config) -> Result<Option<&'static str>> {
+    let paths = &place.paths;
+    let Some(left) = recording::left_over(paths)? else { return Ok(None) };
+    let manifest = Manifest::read(&paths.manifest())?;
+    let has = |path: &Path| -> Result<bool> {
+        let sha256 = listed(path)?.sha256;
+        Ok(manifest.files.iter().any(|file| file.sha256 == sha256))
+    };
+    if has(&paths.finished())? {
+        let manifest_sha256 = listed(&paths.manifest())?.sha256;
+        match ledger::has(config, place)? {
+            ledger::Has::Manifest(known) if known != manifest_sha256 => noted(place, config)?,
+            _ => {}
+        }
+        recording::forget(&left)?;
+        return Ok(Some("its old form, which hrec rekey was to remove, is gone now"));
+    }
+    if !has(&left.old)? {
+        bail!(
+            "hrec rekey did not come to its end, and neither {} nor the recording is what the manifest says",
+            safe_text(&left.old.to_string_lossy())
+        );
+    }
+    recording::undo(paths, &left)?;
+    Ok(Some("hrec rekey had not come to its end, and it is encrypted as before"))
 }
 
 /// Tells the ledger which file and which manifest hold now.
-fn noted(place: &Place, config: &Config, from_sha256: String, to_sha256: String) -> Result<()> {
-    let manifest_sha256 = listed(&place.paths.manifest())?.sha256;
+fn noted(place: &Place, config: &Config) -> Result<()> {
+    let path = place.paths.manifest();
+    let (manifest, manifest_sha256) = (Manifest::read(&path)?, listed(&path)?.sha256);
+    let Some(last) = manifest.rekeyed.last() else { return Ok(()) };
+    let (from_sha256, to_sha256) = (last.from.clone(), last.to.clone());
     let (id, by) = (place.id(), ledger::by());
     ledger::note(config, place, Event::Rekey { id, by, from_sha256, to_sha256, manifest_sha256 })
 }

@@ -13,6 +13,7 @@ use crate::cli;
 use crate::config::Config;
 use crate::recording::{is_live, journal_paths};
 use crate::screen::safe_text;
+use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, State, signature};
 use crate::seal::signer::Signer;
 use crate::seal::sshsig::NAMESPACE;
@@ -38,10 +39,15 @@ pub fn run(args: &cli::Seal, config: &Config) -> Result<ExitCode> {
 
 fn seal(place: &Place, signer: &Signer, config: &Config) -> Result<()> {
     let path = place.paths.manifest();
-    if signature(&path).symlink_metadata().is_ok() {
-        bail!("it is sealed already");
-    }
     let mut manifest = Manifest::read(&path)?;
+    if signature(&path).symlink_metadata().is_ok() {
+        if manifest.state == State::Live || ledger::has(config, place)? != ledger::Has::Start {
+            bail!("it is sealed already");
+        }
+        // The ledger could not be told of its end at the time.
+        unchanged(place, &manifest.files)?;
+        return ledger::note(config, place, super::rec::keep::ended(&manifest, true)?);
+    }
     let ended = manifest.state != State::Live;
     match manifest.state {
         State::Live => interrupted(place, &mut manifest)?,
@@ -50,12 +56,14 @@ fn seal(place: &Place, signer: &Signer, config: &Config) -> Result<()> {
         _ => unchanged(place, &manifest.files)?,
     }
     write(&manifest, place, signer)?;
-    if ended {
-        return Ok(());
-    }
-    // Its end, which its own session did not live to tell the ledger of.
-    ledger::note(config, place, super::rec::keep::ended(&manifest)?)
-        .context("it is sealed, but the ledger does not know of it")
+    let event = if ended {
+        let manifest_sha256 = listed(&path)?.sha256;
+        Event::Seal { id: place.id(), by: ledger::by(), manifest_sha256 }
+    } else {
+        // Its end, which its own session did not live to tell the ledger of.
+        super::rec::keep::ended(&manifest, true)?
+    };
+    ledger::note(config, place, event).context("it is sealed, but the ledger does not know of it")
 }
 
 /// Writes the manifest, sealed by the long-lived key itself.

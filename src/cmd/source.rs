@@ -22,7 +22,7 @@ impl Source {
     /// files or the person's own, for this verb to show: which is noted where
     /// the configuration says so.
     pub(crate) fn open(
-        verb: &str,
+        verb: &'static str,
         rec: &OsStr,
         identity: &cli::Identity,
         config: &Config,
@@ -30,7 +30,12 @@ impl Source {
         let identities = identities(identity, config)?;
         if rec == "-" {
             let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
-            return Ok(Self(recording::open_input("standard input", input, &identities)?));
+            let source = recording::open_input("standard input", input, &identities)?;
+            // Whatever gave it: what it says it is.
+            let id = source.header().hrec.as_ref().and_then(|hrec| hrec.get("id")?.as_str());
+            let id = id.map_or_else(|| "-".to_owned(), str::to_owned);
+            ledger::Views::new(config).note(verb, &[id])?;
+            return Ok(Self(source));
         }
         let place = Place::find(rec, config)?;
         let source = Self::open_place(&place, &identities)?;

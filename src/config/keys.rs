@@ -169,7 +169,8 @@ keys! {
     seal_key: OwnPath = "seal.key", r#""""#;
 
     /// Whether the ledger says who looked into which recording, with play, cat,
-    /// search, export or prove. What cannot be noted is not shown.
+    /// info, prove, verify -i, or in the browser's preview. What cannot be noted
+    /// is not shown. See hrec-seal(7).
     seal_log_views: bool = "seal.log_views", "false";
 
     /// Where the ledger's signed head is handed on to, when a session starts,

@@ -112,9 +112,7 @@ fn make(
     // Trusted before it has sealed anything.
     let bare = public.trim_end_matches(principal).trim_end();
     trust(bare)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".pub");
-    let _ = write(Path::new(&beside), format!("{public}\n").as_bytes(), 0o644);
+    let _ = write(&beside(path, ".pub"), format!("{public}\n").as_bytes(), 0o644);
     File::open(dir).and_then(|d| d.sync_all()).map_err(io)?;
     Ok(public)
 }
@@ -132,23 +130,64 @@ pub fn rotate(path: &Path, signers: &Path, principal: &str) -> Result<(String, P
     };
     let old = Signer::load(path, None).map_err(Error::Old)?;
     let now = Timestamp::now();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(now.strftime(".until-%Y%m%dT%H%M%SZ").to_string());
-    let aside = PathBuf::from(aside);
+    let aside = beside(path, &now.strftime(".until-%Y%m%dT%H%M%SZ").to_string());
     std::fs::rename(path, &aside).map_err(io(path))?;
-    let mut public = path.as_os_str().to_owned();
-    public.push(".pub");
-    let _ = std::fs::remove_file(&public);
+    let _ = std::fs::remove_file(beside(path, ".pub"));
     let made = create(path, signers, principal)?;
-    let text = std::fs::read_to_string(signers).map_err(io(signers))?;
-    let mut draft = signers.as_os_str().to_owned();
-    draft.push(format!(".{:08x}", rand::random::<u32>()));
-    let draft = PathBuf::from(draft);
-    let until = now.strftime("%Y%m%d%H%M%SZ").to_string();
-    write(&draft, ended(&text, &old.public().line(), &until).as_bytes(), 0o644)
-        .and_then(|()| std::fs::rename(&draft, signers))
-        .map_err(io(signers))?;
+    end(signers, &old, now)?;
     Ok((made, aside))
+}
+
+/// Makes the key that is to be the ledger's next, beside the one at `path`, and
+/// has `signers` trust it; where it is. One that a crash left is taken.
+///
+/// # Errors
+/// [`Error`].
+pub fn next_ledger(path: &Path, signers: &Path, principal: &str) -> Result<PathBuf, Error> {
+    let next = beside(path, ".next");
+    match create_ledger(&next, signers, principal) {
+        Ok(()) | Err(Error::Exists(_)) => Ok(next),
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts the next key of the ledger into its place. The one that was there is
+/// renamed, and what it signs from now on is not trusted any more. Returns where
+/// it is.
+///
+/// # Errors
+/// [`Error`].
+pub fn replace_ledger(path: &Path, signers: &Path) -> Result<PathBuf, Error> {
+    let old = Signer::load(path, None).map_err(Error::Old)?;
+    let now = Timestamp::now();
+    let aside = beside(path, &now.strftime(".until-%Y%m%dT%H%M%SZ").to_string());
+    let next = beside(path, ".next");
+    // At each moment there is a key at `path`.
+    std::fs::hard_link(path, &aside)
+        .and_then(|()| std::fs::rename(&next, path))
+        .map_err(|e| Error::Io(path.to_owned(), e))?;
+    let _ = std::fs::rename(beside(&next, ".pub"), beside(path, ".pub"));
+    end(signers, &old, now)?;
+    Ok(aside)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// From the next second on `signers` does not trust what this key signs: the
+/// list counts in seconds, and what it has signed in this one is good.
+fn end(signers: &Path, key: &Signer, now: Timestamp) -> Result<(), Error> {
+    let io = |e| Error::Io(signers.to_owned(), e);
+    let text = std::fs::read_to_string(signers).map_err(io)?;
+    let draft = beside(signers, &format!(".{:08x}", rand::random::<u32>()));
+    let next = now.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(now);
+    let until = next.strftime("%Y%m%d%H%M%SZ").to_string();
+    write(&draft, ended(&text, &key.public().line(), &until).as_bytes(), 0o644)
+        .and_then(|()| std::fs::rename(&draft, signers))
+        .map_err(io)
 }
 
 /// `allowed_signers` in which the lines of `key` end at `until`, unless they

@@ -25,7 +25,7 @@ pub use interrupted::{is_live, journal_paths, open_own};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
 pub use recover::{Recovered, discard, recover};
-pub use rekey::{Rekeyed, forget, rekey, undo};
+pub use rekey::{Rekeyed, forget, is_unfinished, left_over, rekey, undo};
 pub use source::{Anchor, Source};
 
 /// Of this module's functions.

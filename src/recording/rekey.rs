@@ -2,13 +2,15 @@
 //!
 //! Knows nothing of manifests. Its invariant: the old file is there, under
 //! this name or that, until the new one was read back and somebody says that
-//! the old one is not needed any more.
+//! the old one is not needed any more; and one process at a time does this,
+//! which holds the old one's lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
 
 use super::error::shown;
@@ -26,6 +28,8 @@ pub struct Rekeyed {
     pub file: FileState,
     /// Where the old one is.
     pub old: PathBuf,
+    /// Its lock, which goes with this.
+    _lock: File,
 }
 
 /// Encrypts the finished recording to `recipients`, and gives the new file its
@@ -37,12 +41,14 @@ pub struct Rekeyed {
 pub fn rekey(paths: &Paths, identities: &Identities, recipients: &Recipients) -> Result<Rekeyed> {
     let finished = paths.finished();
     let old = before(paths);
+    let named = |source| Error::Cipher { path: shown(&finished), source };
+    let failed = |error| Error::io("read", &finished, error);
+    let file = File::open(&finished).map_err(failed)?;
+    let lock = locked(&file, &finished)?;
     if old.symlink_metadata().is_ok() {
         return Err(Error::io("keep the old form as", &old, io::ErrorKind::AlreadyExists.into()));
     }
-    let named = |source| Error::Cipher { path: shown(&finished), source };
-    let failed = |error| Error::io("read", &finished, error);
-    let mut file = BufReader::with_capacity(1 << 16, File::open(&finished).map_err(failed)?);
+    let mut file = BufReader::with_capacity(1 << 16, file);
     let head = Head::read(&mut file).map_err(named)?;
     let key = head.unwrap(identities).map_err(named)?;
     let payload = head.reader(&key, file);
@@ -61,7 +67,7 @@ pub fn rekey(paths: &Paths, identities: &Identities, recipients: &Recipients) ->
     let mut file = made?;
     file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
     RealDisk.sync_dir(paths.dir()).map_err(|error| Error::io("sync", paths.dir(), error))?;
-    Ok(Rekeyed { file, old })
+    Ok(Rekeyed { file, old, _lock: lock })
 }
 
 /// Removes the old form.
@@ -80,6 +86,43 @@ pub fn undo(paths: &Paths, rekeyed: &Rekeyed) -> Result<()> {
     let finished = paths.finished();
     std::fs::rename(&rekeyed.old, &finished)
         .map_err(|error| Error::io("rename the recording to", &finished, error))
+}
+
+/// What a process left that was stopped while it did this: the old form, and
+/// the lock that keeps others from it. `None` where nothing is left.
+///
+/// # Errors
+/// When it is being done just now, or cannot be looked at.
+pub fn left_over(paths: &Paths) -> Result<Option<Rekeyed>> {
+    let old = before(paths);
+    match File::open(&old) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", &old, error)),
+        Ok(file) => {
+            let _lock = locked(&file, &old)?;
+            let file = FileState { name: String::new(), size: 0, sha256: String::new() };
+            Ok(Some(Rekeyed { file, old, _lock }))
+        }
+    }
+}
+
+/// The old form that was left, if any was: without asking whether it is needed.
+#[must_use]
+pub fn is_unfinished(paths: &Paths) -> bool {
+    before(paths).symlink_metadata().is_ok()
+}
+
+/// The lock of what is open here, held by what is returned.
+fn locked(file: &File, path: &Path) -> Result<File> {
+    let lock = file.try_clone().map_err(|error| Error::io("lock", path, error))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let what = io::Error::other("it is being encrypted anew by another process");
+            Err(Error::io("encrypt", path, what))
+        }
+        Err(error) => Err(Error::io("lock", path, error.into())),
+    }
 }
 
 fn before(paths: &Paths) -> PathBuf {

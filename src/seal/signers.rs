@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::key::PublicKey;
+use super::ledger::Known;
 use super::sshsig::SshSig;
 
 /// Trusted and revoked keys.
@@ -92,10 +93,10 @@ impl Signers {
         self.lines.is_empty()
     }
 
-    /// The ed25519 keys that a line trusts for `namespace`, whenever; not those
-    /// that were revoked.
+    /// The ed25519 keys that a line trusts for `namespace`, also those that it
+    /// does not any more; not those that were revoked.
     #[must_use]
-    pub fn ed25519(&self, namespace: &str) -> Vec<[u8; 32]> {
+    pub fn ed25519(&self, namespace: &str) -> Vec<Known> {
         let trusted = |line: &&Line| {
             let namespaces = line.namespaces.as_deref();
             !line.authority
@@ -103,8 +104,11 @@ impl Signers {
                 && namespaces.is_none_or(|list| matches_list(list, namespace))
                 && !self.revoked.iter().any(|revoked| revoked == line.key.plain())
         };
-        let lines = self.lines.iter().filter(trusted);
-        lines.filter_map(|line| line.key.plain().last_chunk::<32>().copied()).collect()
+        let known = |line: &Line| {
+            let key = *line.key.plain().last_chunk::<32>()?;
+            Some(Known { key, until: line.before })
+        };
+        self.lines.iter().filter(trusted).filter_map(known).collect()
     }
 
     /// Whether any line has this key, or its certificate's authority.

@@ -1,12 +1,13 @@
 """What is measured of hrec alone, since no peer can or does it: the size of
-finished files, opening and seeking, what a recipient costs, and what many kills
-do."""
+finished files, opening and seeking, what a recipient costs, what proof costs, and what
+many kills do."""
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 SEEKABLE, SKIPPABLE = 0x8F92EAB1, 0x184D2A50
 PARTS = {0x184D2A50: "padding", 0x184D2A51: "keyframes", 0x184D2A52: "index", 0x184D2A5E: "table"}
@@ -161,6 +162,52 @@ def recipients(program, plugin):
     for line in missing:
         print(line, file=sys.stderr)
     return samples
+
+
+def verify_all(hrec, keep, count, size, rounds):
+    """`hrec verify --all` beside sha256sum over the same files, by turns. The
+    store is made once, by as many sessions, each sealed by a key of its own."""
+    env = {"HOME": keep, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    os.makedirs(f"{keep}/.config/hrec", exist_ok=True)
+    with open(f"{keep}/.config/hrec/config.toml", "w") as file:
+        file.write("[record]\nsync = false\n[shell]\nstream_burst = \"1GiB\"\n")
+    store = f"{keep}/.local/share/hrec/recordings"
+    files = lambda: [os.path.join(at, name) for at, _, names in os.walk(store) for name in names]
+    nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    for number in range(sum(path.endswith(".sig") for path in files()), count):
+        record = [hrec, "rec", "--", "head", "-c", str(size), "/dev/urandom"]
+        subprocess.run(record, env=env, check=True, stderr=subprocess.DEVNULL, **nothing)
+        if number % 1000 == 0:
+            print(f"{number} recordings", file=sys.stderr)
+    paths = files()
+    listed = "\0".join(paths).encode()
+    ours, theirs = [], []
+    for _ in range(rounds + 1):
+        for times, argv, data in ((ours, [hrec, "verify", "--all"], None), (theirs, ["xargs", "-0", "sha256sum"], listed)):
+            before, start = os.times(), time.monotonic()
+            subprocess.run(argv, input=data, env=env, check=True, stdout=subprocess.DEVNULL)
+            wall, after = time.monotonic() - start, os.times()
+            cpu = after.children_user + after.children_system - before.children_user - before.children_system
+            times.append({"wall": wall, "cpu": cpu})
+    # The first round fills the cache for both.
+    sample = {"recordings": count, "files": len(paths), "bytes": sum(map(os.path.getsize, paths))}
+    return sample | {"hrec": ours[1:], "sha256sum": theirs[1:]}
+
+
+def ledger(program, keep, entries):
+    """What tests/bench/ledger.rs prints, as one sample in ms."""
+    said = output([program, str(entries), keep]).decode()
+    sample = {"entries": entries}
+    for line in said.splitlines():
+        if times := re.match(r"(.+): p50 ([\d.]+) ms, p99 ([\d.]+) ms, worst ([\d.]+) ms(?:, (\d+) a second)?$", line):
+            sample[times[1]] = dict(zip(("p50", "p99", "most"), map(float, times.groups()[1:4])))
+            if times[5]:
+                sample[times[1]]["rate"] = int(times[5])
+        elif taken := re.match(r"(.+): ([\d.]+) s$", line):
+            sample[taken[1]] = float(taken[2]) * 1e3
+    if "inclusion proof" not in sample or "check" not in sample:
+        raise RuntimeError(f"ledger said {said!r}")
+    return sample
 
 
 def kills(root, count):

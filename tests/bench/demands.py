@@ -30,7 +30,7 @@ def judged(results):
     ):
         if samples.get(test):
             rows += of_peers(test, samples[test])
-    for test, of_hrec in (("sizes", sizes), ("seek", seek), ("kills", kills)):
+    for test, of_hrec in (("sizes", sizes), ("seek", seek), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills)):
         if results["alone"].get(test):
             rows += of_hrec(results["alone"][test])
     return rows
@@ -144,6 +144,29 @@ def seek(samples):
         Row(f"{what}, seek, 99 %", "≤ 30 ms", {}, f"{sought:.1f} ms", sought <= 30),
         Row(f"{what}, memory", "≤ 32 MiB", {}, f"{mib:.1f} MiB", mib <= 32),
     ]
+
+
+def verify_all(samples):
+    sample = samples[-1]
+    own, stock = median(sample["hrec"], "wall"), median(sample["sha256sum"], "wall")
+    cells = {"sha256sum": f"{stock:.2f} s", "hrec": f"{own:.2f} s"}
+    return [Row(f"verify --all, {sample['recordings']:,} recordings", "≤ 1.1 sha256sum", cells, f"× {own / stock:.2f}", own <= 1.1 * stock)]
+
+
+def ledger(samples):
+    sample = samples[-1]
+    own, start = sample["append"]["p50"], sample["a session's start"]["p50"]
+    rows = [
+        Row("ledger, append", "≤ 1 ms", {}, f"{own:.2f} ms", own <= 1),
+        Row("ledger, at a session's start", "stated", {}, f"{start:.2f} ms"),
+    ]
+    for writers in (1, 8, 32):
+        own, disk = sample[f"append, sync, {writers} writers"], sample[f"write, sync, {writers} writers"]
+        cells = {"disk": f"{disk['p50']:.2f} ms", "hrec": f"{own['p50']:.2f} ms"}
+        rows.append(Row(f"ledger, durable, {writers} at once", "the disk's sync", cells, f"× {own['p50'] / disk['p50']:.2f}"))
+    proof = sample["inclusion proof"]["p99"]
+    rows.append(Row(f"inclusion proof, {sample['entries']:,} entries, 99 %", "≤ 10 ms", {}, f"{proof:.2f} ms", proof <= 10))
+    return rows
 
 
 def kills(samples):

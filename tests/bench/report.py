@@ -79,6 +79,19 @@ def recipients(samples):
     print_table(["recipient", "header bytes", "to record", "to open"], [[s["name"], s["header"], s["wrap"], s["unwrap"]] for s in samples])
 
 
+def verify_all(samples):
+    for sample in samples:
+        rows = [[name, *(f"{median(sample[name], key):.2f}" for key in ("wall", "cpu"))] for name in ("hrec", "sha256sum")]
+        print_table([f"{sample['recordings']} recordings, {sample['files']} files, {sample['bytes'] / 1e6:.0f} MB", "wall s", "cpu s"], rows)
+
+
+def ledger(samples):
+    for sample in samples:
+        rows = [[name, *(f"{sample[name][key]:.3f}" for key in ("p50", "p99", "most")), sample[name].get("rate", "")] for name in sample if isinstance(sample[name], dict)]
+        rows += [[name, f"{took:.0f}", "", "", ""] for name, took in sample.items() if isinstance(took, float)]
+        print_table([f"{sample['entries']} entries", "p50 ms", "p99", "most", "a second"], rows)
+
+
 def kills(samples):
     head = ("kills", "unreadable", "median_ms", "p99_ms", "worst_ms")
     print_table(["load", "kills", "unreadable", "lost ms", "99 %", "worst"], [[s["load"], *(s[key] for key in head)] for s in samples])
@@ -111,7 +124,7 @@ def report(results):
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
     for test, samples in results["alone"].items():
         print(f"## {test}: {results['tests'][test]['what']}")
-        {"sizes": sizes, "seek": seek, "recipients": recipients, "kills": kills}[test](samples)
+        {"sizes": sizes, "seek": seek, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)
     peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]

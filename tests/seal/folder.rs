@@ -1,12 +1,13 @@
 //! The folder that `hrec prove` makes, tried where there is no hrec.
 
 use std::fs;
+use std::path::PathBuf;
 
-use crate::support::{Sandbox, tool};
+use crate::support::{Outcome, Sandbox};
 use crate::{record, shell, status};
 
 /// The commands of a page: lines that begin with `$`, and `>` goes on.
-fn commands(page: &str) -> Vec<String> {
+pub fn commands(page: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     for line in page.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
@@ -19,41 +20,164 @@ fn commands(page: &str) -> Vec<String> {
     commands
 }
 
+/// A folder, where there is no hrec and nothing of the person's who made it.
+struct Case {
+    auditor: Sandbox,
+    dir: PathBuf,
+    commands: Vec<String>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        for text in ["before", "kept", "after"] {
+            record(&sandbox, text);
+        }
+        let made = sandbox.hrec(&["prove", "-2", "-o", "case"]);
+        assert_eq!(status(&made), 0, "{made:?}");
+        let auditor = Sandbox::without_keys();
+        let dir = auditor.work().join("case");
+        fs::rename(sandbox.work().join("case"), &dir).unwrap();
+        let page = fs::read_to_string(dir.join("README.txt")).unwrap();
+        let commands = commands(&page);
+        assert!(commands.len() >= 5, "{page}");
+        Self { auditor, dir, commands }
+    }
+
+    /// The command with this in it.
+    fn command(&self, what: &str) -> &str {
+        self.commands.iter().find(|command| command.contains(what)).unwrap()
+    }
+
+    fn run(&self, command: &str) -> Outcome {
+        shell(&self.auditor, &self.dir, command)
+    }
+
+    /// The file whose name ends like this.
+    fn file(&self, ending: &str) -> PathBuf {
+        let paths = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.into_iter().find(|path| path.display().to_string().ends_with(ending)).unwrap()
+    }
+}
+
 #[test]
 fn every_command_on_the_page_works_without_hrec() {
-    let sandbox = Sandbox::new();
-    record(&sandbox, "kept");
-    let made = sandbox.hrec(&["prove", "-1", "-o", "case"]);
-    assert_eq!(status(&made), 0, "{made:?}");
-    let auditor = Sandbox::without_keys();
-    let case = auditor.work().join("case");
-    fs::rename(sandbox.work().join("case"), &case).unwrap();
-    drop(sandbox);
-
-    let page = fs::read_to_string(case.join("README.txt")).unwrap();
-    let commands = commands(&page);
-    assert!(commands.len() >= 4, "{page}");
+    let case = Case::new();
     let mut said = String::new();
-    for command in &commands {
-        let out = shell(&auditor, &case, command);
+    for command in &case.commands {
+        let out = case.run(command);
         assert!(out.status.success(), "{command}\n{out:?}");
         said.push_str(&out.text());
     }
     assert!(said.contains(".cast.zst.age: OK"), "{said}");
     assert!(said.contains("Good \"hrec-recording\" signature"), "{said}");
     assert!(said.contains("Key ID: \"2"), "{said}");
-    assert!(!shell(&auditor, &case, "command -v hrec").status.success());
+    assert!(said.contains("\nOK: 2"), "{said}");
+    assert!(!case.run("command -v hrec").status.success());
+}
 
-    // Each would have told.
-    let manifest = fs::read_dir(&case)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.display().to_string().ends_with(".manifest.json"))
-        .unwrap();
-    let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replacen("sha256\": \"", "sha256\": \"0", 1)).unwrap();
-    assert!(!shell(&auditor, &case, &commands[0]).status.success());
-    assert!(!shell(&auditor, &case, &commands[1]).status.success());
+#[test]
+fn each_command_tells_what_was_tampered_with() {
+    let case = Case::new();
+    let (files, seal) = (case.command("sha256sum -c"), case.command("-Y verify"));
+    let ledger = case.command("check-ledger.sh");
+    let text = |from: &str, to: &str| {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        move |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_owned()).unwrap();
+            let changed = text.replacen(&from, &to, 1);
+            assert_ne!(changed, text, "{from}");
+            changed.into_bytes()
+        }
+    };
+    let line = |number: usize, change: fn(&str) -> String| {
+        move |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_owned()).unwrap();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines[number] = change(&lines[number]);
+            (lines.join("\n") + "\n").into_bytes()
+        }
+    };
+    // Another letter in the middle of base64.
+    let flip = |text: &str| {
+        let at = text.len() - 30;
+        let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+        format!("{}{other}{}", &text[..at], &text[at + 1..])
+    };
+    type Change = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+    let deeds: Vec<(&str, Change, Vec<&str>)> = vec![
+        (".cast.zst.age", Box::new(|bytes| [bytes, b"x"].concat()), vec![files]),
+        (".manifest.json", Box::new(text("\"echo\"", "\"ehco\"")), vec![seal, ledger]),
+        (
+            ".manifest.json",
+            Box::new(text("\"sha256\": \"", "\"sha256\": \"0")),
+            vec![files, seal, ledger],
+        ),
+        (".manifest.json.sig", Box::new(line(4, flip)), vec![seal]),
+        ("allowed_signers", Box::new(text("hrec-ledger", "hrec-lodger")), vec![ledger]),
+        ("allowed_signers", Box::new(text("hrec-recording", "hrec-other")), vec![seal]),
+        (
+            "checkpoint",
+            Box::new(line(1, |size| (size.parse::<u64>().unwrap() + 1).to_string())),
+            vec![ledger],
+        ),
+        ("checkpoint", Box::new(line(2, flip)), vec![ledger]),
+        ("checkpoint", Box::new(line(4, flip)), vec![ledger]),
+        ("-start.tlog-proof", Box::new(line(1, flip)), vec![ledger]),
+        ("-start.tlog-proof", Box::new(line(2, |index| format!("{index}0"))), vec![ledger]),
+        ("-start.tlog-proof", Box::new(line(2, |_| "index 3".to_owned())), vec![ledger]),
+        ("-start.tlog-proof", Box::new(line(3, flip)), vec![ledger]),
+        ("-end.tlog-proof", Box::new(line(4, |_| String::new())), vec![ledger]),
+        ("-end.tlog-proof", Box::new(|_| Vec::new()), vec![ledger]),
+    ];
+    for (name, change, tell) in deeds {
+        let path = case.file(name);
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, change(&good)).unwrap();
+        for command in tell {
+            let out = case.run(command);
+            assert!(!out.status.success(), "{name}: {command}\n{out:?}");
+        }
+        fs::write(&path, good).unwrap();
+    }
+    // Without its end, or as another's.
+    let end = case.file("-end.tlog-proof");
+    let good = fs::read(&end).unwrap();
+    fs::remove_file(&end).unwrap();
+    assert!(!case.run(ledger).status.success());
+    fs::write(&end, &good).unwrap();
+    let manifest = case.file(".manifest.json");
+    fs::rename(&manifest, case.dir.join("x.manifest.json")).unwrap();
+    assert!(!case.run(ledger).status.success());
+    fs::rename(case.dir.join("x.manifest.json"), &manifest).unwrap();
+    // And all of this was put right again.
+    for command in &case.commands {
+        assert!(case.run(command).status.success(), "{command}");
+    }
+}
+
+/// What the ledger does not account for is proven by its seal alone.
+#[test]
+fn a_recording_that_is_not_in_the_store_is_proven_by_its_seal() {
+    let sandbox = Sandbox::new();
+    let made = sandbox.hrec(&["rec", "-o", "x.cast.zst.age", "--", "true"]);
+    assert_eq!(status(&made), 0, "{made:?}");
+    let checked = sandbox.hrec(&["verify", "x.cast.zst.age"]);
+    assert_eq!(status(&checked), 0, "{checked:?}");
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(said.contains("it is not in the store, and so in no ledger"), "{said}");
+    let made = sandbox.hrec(&["prove", "x.cast.zst.age", "-o", "case"]);
+    assert_eq!(status(&made), 0, "{made:?}");
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(said.contains("proves nothing by the ledger"), "{said}");
+    let case = sandbox.work().join("case");
+    assert!(!case.join("check-ledger.sh").exists());
+    let page = fs::read_to_string(case.join("README.txt")).unwrap();
+    assert!(page.contains("No ledger is here"), "{page}");
+    for command in commands(&page) {
+        let out = shell(&sandbox, &case, &command);
+        assert!(out.status.success(), "{command}\n{out:?}");
+    }
 }
 
 #[test]
@@ -65,76 +189,4 @@ fn what_is_not_sealed_proves_nothing() {
     assert_eq!(status(&made), 125, "{made:?}");
     assert!(String::from_utf8_lossy(&made.stderr).contains("hrec seal"), "{made:?}");
     assert!(!sandbox.work().join("case").exists());
-}
-
-#[test]
-fn a_recording_is_encrypted_to_others_and_the_trail_is_provable() {
-    let sandbox = Sandbox::new();
-    let manifest = record(&sandbox, "kept");
-    let before: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-    let raw = sandbox.raw();
-    let mut others = Vec::new();
-    for n in 0..2 {
-        let key = sandbox.work().join(format!("key{n}")).display().to_string();
-        let made = sandbox.run(&[tool("age-keygen").to_str().unwrap(), "-o", &key], b"");
-        assert!(made.status.success());
-        let public = sandbox.run(&[tool("age-keygen").to_str().unwrap(), "-y", &key], b"").text();
-        others.push((key, public.trim().to_owned()));
-    }
-    let rekeyed = sandbox.hrec(&["rekey", "-1", "-r", &others[0].1]);
-    assert_eq!(status(&rekeyed), 0, "{rekeyed:?}");
-    // The old key opens nothing any more, the new one the same content.
-    assert_ne!(status(&sandbox.hrec(&["cat", "-1"])), 0);
-    let opened = sandbox.hrec(&["cat", "--format", "raw", "-i", &others[0].0, "-1"]);
-    assert_eq!(opened.stdout, raw);
-    let again = sandbox.hrec(&["rekey", "-1", "-i", &others[0].0, "-r", &others[1].1]);
-    assert_eq!(status(&again), 0, "{again:?}");
-    let checked = sandbox.hrec(&["verify", "-1", "-i", &others[1].0]);
-    assert_eq!(status(&checked), 0, "{checked:?}");
-
-    let after: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-    assert_eq!(after["rekeyed"][0]["from"], before["files"][0]["sha256"]);
-    assert_eq!(after["rekeyed"][1]["to"], after["files"][0]["sha256"]);
-    assert_eq!(after["recipients"], serde_json::json!([others[1].1]));
-    let made = sandbox.hrec(&["prove", "-1", "-o", "case"]);
-    assert_eq!(status(&made), 0, "{made:?}");
-    let case = sandbox.work().join("case");
-    let page = fs::read_to_string(case.join("README.txt")).unwrap();
-    for command in commands(&page) {
-        let out = shell(&sandbox, &case, &command);
-        assert!(out.status.success(), "{command}\n{out:?}");
-    }
-    assert!(page.contains("encrypted to others"));
-
-    // The first form's seal is there, and good.
-    let name = manifest.file_name().unwrap().to_str().unwrap().replace(".json", ".1.json");
-    let verify = format!(
-        "ssh-keygen -Y verify -f allowed_signers -I \"$(ssh-keygen -Y find-principals -f allowed_signers -s {name}.sig)\" \
-         -n hrec-recording -s {name}.sig <{name}"
-    );
-    let out = shell(&sandbox, &case, &verify);
-    assert!(out.status.success(), "{out:?}");
-    // A trail with another beginning is none.
-    fs::write(manifest.with_extension("1.json"), "{}").unwrap();
-    let checked = sandbox.hrec(&["verify", "-1"]);
-    assert_eq!(status(&checked), 2, "{checked:?}");
-}
-
-#[test]
-fn a_recording_that_cannot_be_encrypted_anew_is_as_it_was() {
-    let sandbox = Sandbox::new();
-    let manifest = record(&sandbox, "kept");
-    let cast = manifest.display().to_string().replace(".manifest.json", ".cast.zst.age");
-    let before = (fs::read(&cast).unwrap(), fs::read(&manifest).unwrap());
-    let recipient = sandbox.manifest()["recipients"][0].as_str().unwrap().to_owned();
-    let stranger = Sandbox::new();
-    let key = stranger.path("config/hrec/identity.txt").display().to_string();
-    for args in [
-        &["rekey", "-1"][..],
-        &["rekey", "-1", "-r", "age1nobody"],
-        &["rekey", "-1", "-i", &key, "-r", &recipient],
-    ] {
-        assert_ne!(status(&sandbox.hrec(args)), 0);
-        assert_eq!((fs::read(&cast).unwrap(), fs::read(&manifest).unwrap()), before);
-    }
 }

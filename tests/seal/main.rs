@@ -5,8 +5,12 @@
 mod support;
 
 mod folder;
+mod hardware;
 mod keys;
+mod ledger;
+mod rekeyed;
 mod stock;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +23,19 @@ pub fn record(sandbox: &Sandbox, text: &str) -> PathBuf {
     let mut manifests = sandbox.stored(".manifest.json");
     manifests.sort();
     manifests.pop().expect("a manifest")
+}
+
+/// What the ledger says, in order: each record's JSON.
+pub fn records(sandbox: &Sandbox) -> Vec<serde_json::Value> {
+    let reader = hrec::seal::ledger::Reader::open(&sandbox.path("data/hrec/ledger"));
+    let reader = reader.unwrap().expect("a ledger");
+    let text = |line: hrec::seal::ledger::record::Line| line.content.unwrap().text;
+    reader.lines(0).map(|line| serde_json::from_str(&text(line.unwrap())).unwrap()).collect()
+}
+
+/// The kinds of what the ledger says.
+pub fn kinds(sandbox: &Sandbox) -> Vec<String> {
+    records(sandbox).iter().map(|record| record["k"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The exit status of a verb.

@@ -1,5 +1,6 @@
 //! `hrec prove`: a folder that proves a recording without hrec.
 
+mod entries;
 mod page;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -10,7 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use super::place::Place;
+use self::entries::Entries;
+use super::ledger;
+use super::place::{Place, read_key_list};
 use crate::cli;
 use crate::config::{Config, signing};
 use crate::screen::safe_text;
@@ -41,6 +44,14 @@ pub fn run(args: &cli::Prove, config: &Config) -> Result<ExitCode> {
             safe_text(&signature(&from).to_string_lossy())
         );
     };
+    let signers = vouching(&sealed, config)?;
+    if signers.is_empty() {
+        let text =
+            "nobody whom you trust vouches for the seal; add its signer to allowed_signers first";
+        bail!("{text}");
+    }
+    ledger::view(config, "prove", &place)?;
+    let entries = Entries::of(&place, config);
     let folder = Folder::make(&args.output)?;
     folder.copy(&from)?;
     folder.copy(&signature(&from))?;
@@ -51,17 +62,21 @@ pub fn run(args: &cli::Prove, config: &Config) -> Result<ExitCode> {
         }
         folder.copy(&paths.dir().join(&file.name))?;
     }
-    let signers = vouching(&sealed, config)?;
-    if signers.is_empty() {
-        let text =
-            "nobody whom you trust vouches for the seal; add its signer to allowed_signers first";
-        bail!("{text}");
+    let mut err = std::io::stderr().lock();
+    let in_ledger = entries.as_ref().map_or("", |entries| &entries.signers);
+    folder.write("allowed_signers", format!("{signers}{in_ledger}").as_bytes())?;
+    match &entries {
+        Ok(entries) => entries.put(&folder)?,
+        Err(error) => {
+            let why = super::told(error);
+            writeln!(err, "hrec: the folder proves nothing by the ledger: {}", safe_text(&why))?;
+        }
     }
-    folder.write("allowed_signers", signers.as_bytes())?;
     let manifest_name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    folder.write("README.txt", page::text(&manifest_name, &manifest, &sealed).as_bytes())?;
+    let page = page::text(&manifest_name, &manifest, &sealed, entries.is_ok());
+    folder.write("README.txt", page.as_bytes())?;
     writeln!(
-        std::io::stderr().lock(),
+        err,
         "hrec: {} says how to check it",
         safe_text(&folder.0.join("README.txt").to_string_lossy())
     )?;
@@ -71,22 +86,29 @@ pub fn run(args: &cli::Prove, config: &Config) -> Result<ExitCode> {
 /// The lines of the lists that vouch for this signature.
 fn vouching(sealed: &SshSig, config: &Config) -> Result<String> {
     let mut kept = String::new();
-    for path in [PathBuf::from(signing::SYSTEM_SIGNERS), signing::signers(config.dirs())] {
-        if !path.exists() {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        for line in text.lines() {
-            let mut one = Signers::default();
-            one.add("", line);
-            if one.mention(&sealed.key) {
-                kept.push_str(line);
-                kept.push('\n');
-            }
+    for line in lists(config)?.lines() {
+        let mut one = Signers::default();
+        one.add("", line);
+        if one.mention(&sealed.key) {
+            kept.push_str(line);
+            kept.push('\n');
         }
     }
     Ok(kept)
+}
+
+/// The administrator's list of signers and the person's own.
+fn lists(config: &Config) -> Result<String> {
+    let mut lists = String::new();
+    for path in [PathBuf::from(signing::SYSTEM_SIGNERS), signing::signers(config.dirs())] {
+        if path.exists() {
+            let text =
+                read_key_list(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            lists.push_str(&text);
+            lists.push('\n');
+        }
+    }
+    Ok(lists)
 }
 
 /// The folder.

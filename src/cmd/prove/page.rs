@@ -7,8 +7,27 @@ use crate::screen::safe_text;
 use crate::seal::manifest::Manifest;
 use crate::seal::sshsig::{NAMESPACE, SshSig};
 
+/// What the ledger proves.
+const LEDGER: &str = "\
+3. The ledger of the host that made it has its start and its end, with this manifest. The script, some 80 lines of
+   shell to be read first, checks the signature of the ledger's head and the way from each entry to it:
+
+$ sh check-ledger.sh
+
+The entry of the start was in a signed head before the program ran. Hold checkpoint against what you or an anchor of
+the host's (hrec-seal(7)) have from another time: a head that was handed on bounds when all that is before it was
+written. That no later entry is about this recording, only the whole ledger shows: hrec verify --all, on the host.
+
+";
+
+/// What is said where it proves nothing.
+const NO_LEDGER: &str = "\
+No ledger is here: nothing in this folder shows that the recording was started when it says, by the recorder.
+
+";
+
 /// The text, for the manifest of this name.
-pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig) -> String {
+pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig, in_ledger: bool) -> String {
     let certificate = sealed.key.certificate();
     let (session, who) = match certificate {
         Some(certificate) => (
@@ -32,7 +51,7 @@ pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig) -> String {
          Start      {start}\n\
          End        {end}\n\
          Seal by    {who}{key}\n\n\
-         The commands need ssh-keygen (OpenSSH 8.9 or later), jq and sha256sum. Each must succeed.\n\n\
+         The commands need a shell, ssh-keygen (OpenSSH 8.9 or later), jq and sha256sum{and}. Each must succeed.\n\n\
          1. The files are the ones that the manifest lists, byte for byte:\n\n\
          $ jq -r '.files[]|\"\\(.sha256)  \\(.name)\"' {name} | sha256sum -c\n\n\
          2. The manifest is the one that was sealed, by a key that allowed_signers names:\n\n\
@@ -40,6 +59,7 @@ pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig) -> String {
          Compare allowed_signers with what you got from the signer by another way: this copy of it comes from whoever\n\
          made the folder, and proves nothing by itself. The fingerprints of its keys:\n\n\
          $ grep -o '\\(ssh\\|sk-ssh\\|ecdsa\\|sk-ecdsa\\)-[^ ]* AAAA[^ ]*' allowed_signers | sort -u | ssh-keygen -l -f -\n\n",
+        and = if in_ledger { ", and OpenSSL 3" } else { "" },
         id = safe_text(&manifest.id),
         program = safe_text(&manifest.program),
         target = safe_text(manifest.target_name()),
@@ -54,15 +74,16 @@ pub(super) fn text(name: &str, manifest: &Manifest, sealed: &SshSig) -> String {
              end. The certificate names the session, in its key id:\n\n",
         );
         page.push_str(&format!(
-            "$ sed '/^---/d' {name}.sig | base64 -d | od -An -v -tx1 | tr -d ' \\n' | cut -c 21- |\n\
-             >   {{ read -r hex; n=$((0x${{hex:0:8}})); printf \"$(printf %s \"${{hex:8:n*2}}\" | sed 's/../\\\\x&/g')\" | base64 -w 0; }} |\n\
-             >   sed 's/^/ssh-ed25519-cert-v01@openssh.com /' | ssh-keygen -L -f -\n\n"
+            "$ n=$((0x$(sed '/^---/d' {name}.sig | base64 -d | od -An -v -tx1 -j 10 -N 4 | tr -d ' ')))\n\
+             > {{ printf 'ssh-ed25519-cert-v01@openssh.com '\n\
+             >   sed '/^---/d' {name}.sig | base64 -d | tail -c +15 | head -c $n | base64 -w 0; }} | ssh-keygen -L -f -\n\n"
         ));
     } else {
         page.push_str(
             "The long-lived key signed by itself: the seal is as good as that key is safe, up to today.\n\n",
         );
     }
+    page.push_str(if in_ledger { LEDGER } else { NO_LEDGER });
     if !manifest.rekeyed.is_empty() {
         page.push_str(
             "It was encrypted to others after it was recorded. The manifests from before, with their seals, are here; which\n\

@@ -15,7 +15,7 @@ use crate::event::{Fact, Micros, TermSize};
 use crate::format::chain::ChainState;
 use crate::record::sink::Sink;
 use crate::recording::live::Live;
-use crate::seal::ledger::{Event, Ledger};
+use crate::seal::ledger::{Error, Event, Ledger};
 use crate::sys::clock;
 
 /// How often the ledger is told how far a session is, while it goes on.
@@ -157,9 +157,13 @@ impl Desk {
     }
 
     fn append(&mut self, events: &[Event]) -> Result<()> {
-        let result = match &mut self.ledger {
-            Some(ledger) => ledger.append(events).map_err(anyhow::Error::from),
-            none => self.access.open().and_then(|ledger| Ok(none.insert(ledger).append(events)?)),
+        let told = self.ledger.as_mut().map(|ledger| ledger.append(events));
+        let result = match told {
+            Some(Err(Error::Replaced(_) | Error::Signer { .. })) | None => {
+                let opened = self.access.open();
+                opened.and_then(|ledger| Ok(self.ledger.insert(ledger).append(events)?))
+            }
+            Some(told) => told.map_err(anyhow::Error::from),
         };
         if let Err(error) = &result {
             let reason = crate::cmd::told(error);

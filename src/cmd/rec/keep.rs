@@ -202,7 +202,9 @@ impl Keeper {
         // An interrupted recording has an end too, when its writer lives to
         // tell of it.
         let told = match (&written, clerk) {
-            (Ok(()), Some(clerk)) => ended(&self.manifest).and_then(|end| clerk.end(end)),
+            (Ok(()), Some(clerk)) => {
+                ended(&self.manifest, unsealed.is_none()).and_then(|end| clerk.end(end))
+            }
             _ => Ok(()),
         };
         let finished = finished.context("the recording is left interrupted")?;
@@ -213,12 +215,13 @@ impl Keeper {
 }
 
 /// What the ledger is told of a recording's end.
-pub fn ended(manifest: &Manifest) -> Result<Event> {
+pub fn ended(manifest: &Manifest, sealed: bool) -> Result<Event> {
     Ok(Event::End {
         id: manifest.id.clone(),
         state: manifest.state.name().to_owned(),
         manifest_sha256: HEXLOWER.encode(&Sha256::digest(manifest.to_bytes()?)),
         chain: manifest.chain.clone(),
+        sealed,
     })
 }
 

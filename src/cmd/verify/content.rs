@@ -12,30 +12,30 @@ use crate::seal::manifest::{Manifest, State};
 use crate::seal::verify::Report;
 use crate::timeline::{LineEnds, with_streams};
 
-/// Opens the recording at `place`, and adds what is wrong with it.
-pub(super) fn check(place: &Place, identities: &Identities, report: &mut Report) {
-    let Some(manifest) = report.manifest.take() else { return };
-    let found = compare(place, identities, &manifest);
+/// Opens the recording at `place`, and adds what is wrong with it; whether it
+/// could be opened.
+pub(super) fn check(place: &Place, identities: &Identities, report: &mut Report) -> bool {
+    let Some(manifest) = report.manifest.take() else { return false };
+    let (opened, found) = match Source::open_place(place, identities) {
+        Ok(source) => (true, compare(source, &manifest)),
+        Err(error) => (false, vec![unopened(&error)]),
+    };
     let id = report.id.clone();
     report.findings.extend(found.into_iter().map(|(class, what)| Finding::of(&id, class, what)));
     report.manifest = Some(manifest);
+    opened
 }
 
-fn compare(place: &Place, identities: &Identities, manifest: &Manifest) -> Vec<(Class, String)> {
+fn unopened(error: &anyhow::Error) -> (Class, String) {
+    let no_key = error
+        .downcast_ref::<crate::recording::Error>()
+        .is_none_or(crate::recording::Error::no_match);
+    let class = if no_key { Class::NotChecked } else { Class::Altered };
+    (class, format!("the content does not open: {}", crate::cmd::told(error)))
+}
+
+fn compare(mut source: Source, manifest: &Manifest) -> Vec<(Class, String)> {
     let mut found = Vec::new();
-    let mut source = match Source::open_place(place, identities) {
-        Ok(source) => source,
-        Err(error) => {
-            let no_key = error
-                .downcast_ref::<crate::recording::Error>()
-                .is_none_or(crate::recording::Error::no_match);
-            let class = if no_key { Class::NotChecked } else { Class::Altered };
-            return vec![(
-                class,
-                format!("the content does not open: {}", crate::cmd::told(&error)),
-            )];
-        }
-    };
     let inside = source.header().hrec.clone().unwrap_or_default();
     let text = |name: &str| inside.get(name).and_then(Value::as_str).unwrap_or_default();
     for (name, outside) in [

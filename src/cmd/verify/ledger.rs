@@ -75,6 +75,7 @@ pub(super) fn check(
             manifest_sha256: report.manifest_sha256.as_deref().filter(|_| ended),
             start: manifest.map(|manifest| manifest.start.as_str()),
             ended,
+            sealed: place.has_seal(),
             session_key: manifest.and_then(|manifest| manifest.session_key.as_deref()),
             part: Some(&place.paths.part()),
         });

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use super::place::{Place, identities, read_key_list};
 use crate::cli;
 use crate::config::{Config, signing};
-use crate::recording::{is_live, journal_paths};
+use crate::recording::{self, is_live, journal_paths};
 use crate::seal::finding::{Class, Finding, Weight};
 use crate::seal::signers::Signers;
 use crate::seal::verify::{Files, Report, check};
@@ -38,11 +38,30 @@ pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
     if !args.identity.is_empty() {
         let given = cli::Identity { files: args.identity.clone() };
         let identities = identities(&given, config)?;
+        let mut opened = Vec::new();
         for (report, (place, _)) in reports.iter_mut().zip(&places) {
-            content::check(place, &identities, report);
+            if content::check(place, &identities, report) {
+                opened.push(report.id.clone());
+            }
         }
+        // What it says of a recording's content is a look at it.
+        super::ledger::Views::new(config).note("verify", &opened)?;
     }
     let mut remarks = std::mem::take(&mut signers.remarks);
+    for (report, (place, stored)) in reports.iter().zip(&places) {
+        if recording::is_unfinished(&place.paths) {
+            remarks.push(format!(
+                "{}: hrec rekey did not come to its end; hrec recover does that",
+                report.id
+            ));
+        }
+        if !*stored {
+            remarks.push(format!(
+                "{}: it is not in the store, and so in no ledger: that it is there says nothing of others",
+                report.id
+            ));
+        }
+    }
     let ledger = ledger::check(args, config, &signers, &places, &mut reports, &mut remarks)?;
     let summary = told::Summary::of(reports, ledger, remarks);
     let status = summary.weight().map_or(0, status);

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::record::{Event, Line, Record};
+use super::seconds;
 use crate::format::chain::ChainState;
 use crate::seal::finding::{Class, Finding};
 use crate::seal::verify::prefix;
@@ -38,6 +39,8 @@ pub struct Story {
     pub head: Option<(u64, ChainState)>,
     /// SHA-256 of the manifest that holds, in hexadecimal, and its entry.
     pub manifest: Option<(u64, String)>,
+    /// The entry that says that it is sealed.
+    pub sealed: Option<u64>,
     /// The entry that says that it is gone, or never was.
     pub gone: Option<u64>,
     /// Whether it is on hold.
@@ -70,6 +73,8 @@ pub struct Seen<'a> {
     pub start: Option<&'a str>,
     /// Whether the manifest says that it has ended.
     pub ended: bool,
+    /// Whether there is a seal.
+    pub sealed: bool,
     /// The manifest's `session_key`.
     pub session_key: Option<&'a str>,
     /// Where its part would be.
@@ -83,7 +88,7 @@ pub struct Book {
     /// Entries whose record was erased.
     pub erased: u64,
     /// The time of the last entry, seconds since 1970.
-    last: i64,
+    pub(super) last: i64,
 }
 
 impl Book {
@@ -140,12 +145,19 @@ impl Book {
                 story.first.clone_from(chain);
                 story.session_key.clone_from(session_key);
             }
-            Event::Head { chain, .. } => story.head = Some((index, chain.clone())),
-            Event::End { manifest_sha256, .. }
-            | Event::Recover { manifest_sha256, .. }
-            | Event::Rekey { manifest_sha256, .. } => {
+            Event::End { manifest_sha256, sealed, .. } => {
                 story.manifest = Some((index, manifest_sha256.clone()));
+                story.sealed = sealed.then_some(index);
             }
+            Event::Seal { manifest_sha256, .. } | Event::Rekey { manifest_sha256, .. } => {
+                story.manifest = Some((index, manifest_sha256.clone()));
+                story.sealed = Some(index);
+            }
+            Event::Recover { manifest_sha256, .. } => {
+                story.manifest = Some((index, manifest_sha256.clone()));
+                story.sealed = None;
+            }
+            Event::Head { chain, .. } => story.head = Some((index, chain.clone())),
             Event::Void { .. } | Event::Purge { .. } => story.gone = Some(index),
             Event::Hold { .. } => story.held = true,
             Event::Release { .. } => story.held = false,
@@ -189,10 +201,17 @@ impl Book {
                 found.push(find(Class::Altered, what));
             }
             (None, _) if seen.ended => {
-                let what = format!("entry {index} of the ledger is its start, and none is its end");
+                let what = format!(
+                    "entry {index} of the ledger is its start, and none is its end; hrec seal adds it"
+                );
                 found.push(find(Class::OrphanStart, what));
             }
             _ => {}
+        }
+        if let Some(entry) = story.sealed.filter(|_| !seen.sealed && seen.ended) {
+            let what =
+                format!("entry {entry} of the ledger says that it is sealed, and its seal is gone");
+            found.push(find(Class::Missing, what));
         }
         if let (Some(known), Some(key)) = (&story.session_key, seen.session_key)
             && known != key
@@ -240,8 +259,4 @@ impl Book {
         };
         absent.into_iter().map(finding).collect()
     }
-}
-
-fn seconds(time: &str) -> i64 {
-    time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
 }

@@ -15,7 +15,7 @@ use super::read::Reader;
 use super::record::Line;
 use super::segment::Segment;
 use super::tile::{self, Holds, Tile, WIDTH};
-use super::{CHECKPOINT, Error, keys};
+use super::{CHECKPOINT, Error, Known, keys, signers};
 use crate::seal::finding::{Class, Finding};
 
 /// How many entries a finding names.
@@ -49,11 +49,11 @@ impl Checked {
     }
 }
 
-/// Checks the ledger in this directory, whose head one of these public keys
-/// must have signed, against heads of it that were kept elsewhere. Where there
+/// Checks the ledger in this directory, whose head one of these keys must
+/// have signed, against heads of it that were kept elsewhere. Where there
 /// is no ledger, there is nothing to find but what is held against it.
 #[must_use]
-pub fn check(dir: &Path, publics: &[[u8; 32]], against: &[Against]) -> Checked {
+pub fn check(dir: &Path, known: &[Known], against: &[Against]) -> Checked {
     let mut checked = Checked::default();
     let reader = match Reader::open(dir) {
         Ok(Some(reader)) => reader,
@@ -74,7 +74,7 @@ pub fn check(dir: &Path, publics: &[[u8; 32]], against: &[Against]) -> Checked {
             return checked;
         }
     };
-    if let Err(error) = reader.verify(publics) {
+    if let Err(error) = reader.verify(known) {
         let class = match &error {
             Error::Signer { source: checkpoint::Error::Note(note::Error::Unknown), .. } => {
                 Class::UnknownSigner
@@ -83,10 +83,16 @@ pub fn check(dir: &Path, publics: &[[u8; 32]], against: &[Against]) -> Checked {
         };
         checked.find(class, error.to_string());
     }
-    let others = others(&mut checked, reader.checkpoint(), publics, against);
+    let others = others(&mut checked, reader.checkpoint(), known, against);
     let mut walk = Walk::new(dir, reader.checkpoint().head, others);
     walk.records(&mut checked);
     walk.conclude(&mut checked);
+    let signed = signers(&reader.checkpoint().origin, reader.note(), known);
+    let last = checked.book.last;
+    if !signed.is_empty() && !signed.iter().any(|known| known.counts_at(last)) {
+        let path = dir.join(CHECKPOINT);
+        checked.find(Class::UnknownSigner, Error::Outdated(path).to_string());
+    }
     checked.checkpoint = Some(reader.checkpoint().clone());
     checked
 }
@@ -95,14 +101,14 @@ pub fn check(dir: &Path, publics: &[[u8; 32]], against: &[Against]) -> Checked {
 fn others(
     checked: &mut Checked,
     own: &Checkpoint,
-    publics: &[[u8; 32]],
+    known: &[Known],
     against: &[Against],
 ) -> Vec<(String, Head)> {
     let mut heads = Vec::new();
     for Against { name, bytes } in against {
         let opened = Note::parse(bytes).map_err(checkpoint::Error::from).and_then(|note| {
             let origin = Checkpoint::parse(note.text())?.origin;
-            Checkpoint::open(&note, &keys(&origin, publics))
+            Checkpoint::open(&note, &keys(&origin, known))
         });
         match opened {
             Err(checkpoint::Error::Note(note::Error::Unknown)) => {

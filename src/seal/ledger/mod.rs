@@ -14,6 +14,7 @@
 //! | `tile/…` | the tree and its entries |
 //! | `records/…` | what the entries commit to: [`record`] |
 //! | `lock` | one writer at a time |
+//! | `lock.head` | and one at `checkpoint` |
 
 pub mod anchor;
 mod book;
@@ -26,6 +27,7 @@ pub mod note;
 mod read;
 pub mod record;
 mod segment;
+mod settled;
 pub mod tile;
 mod write;
 
@@ -71,6 +73,12 @@ pub enum Error {
         /// What is wrong.
         source: checkpoint::Error,
     },
+    /// The key that this writer has was replaced.
+    #[error("{}: its key was replaced meanwhile", .0.display())]
+    Replaced(PathBuf),
+    /// The head is signed by a key that had been replaced when it was.
+    #[error("{}: it was signed with a key after that had been replaced (allowed_signers says when); hrec verify says what else there is", .0.display())]
+    Outdated(PathBuf),
     /// The head could not be signed.
     #[error("the ledger's head {0}")]
     Signing(note::Error),
@@ -117,7 +125,42 @@ fn note_in(dir: &Path) -> Result<(Note, Vec<u8>), Error> {
     Ok((note, bytes))
 }
 
+/// An Ed25519 key that is trusted to sign heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The public key.
+    pub key: [u8; 32],
+    /// Until before then, seconds since 1970, where it was replaced: nothing
+    /// in a head says when it was signed, so the time of its last entry counts.
+    pub until: Option<u64>,
+}
+
+impl Known {
+    /// Whether it may sign a head whose last entry is of this time.
+    fn counts_at(&self, time: i64) -> bool {
+        self.until.is_none_or(|until| u64::try_from(time).is_ok_and(|time| time < until))
+    }
+}
+
+impl From<[u8; 32]> for Known {
+    fn from(key: [u8; 32]) -> Self {
+        Self { key, until: None }
+    }
+}
+
 /// The keys of a log of this name.
-fn keys(origin: &str, keys: &[[u8; 32]]) -> Vec<VerifierKey> {
-    keys.iter().filter_map(|key| VerifierKey::new(origin, note::Kind::Log, key).ok()).collect()
+fn keys(origin: &str, known: &[Known]) -> Vec<VerifierKey> {
+    let key = |known: &Known| VerifierKey::new(origin, note::Kind::Log, &known.key).ok();
+    known.iter().filter_map(key).collect()
+}
+
+/// Which of these keys signed a head of this name.
+fn signers<'k>(origin: &str, note: &Note, known: &'k [Known]) -> Vec<&'k Known> {
+    let signed = |known: &&Known| note.verify(&keys(origin, std::slice::from_ref(*known))).is_ok();
+    known.iter().filter(signed).collect()
+}
+
+/// RFC 3339 as seconds since 1970; 0 for what is none.
+fn seconds(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
 }

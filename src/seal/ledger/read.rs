@@ -11,7 +11,7 @@ use super::note::Note;
 use super::record::{Event, Line, Record};
 use super::segment::Segment;
 use super::tile::{Tiles, WIDTH};
-use super::{Error, keys, note_in};
+use super::{Error, Known, keys, note_in};
 
 /// A ledger at the head that it had when it was opened.
 #[derive(Debug)]
@@ -51,12 +51,12 @@ impl Reader {
         Ok(Self { dir: dir.to_owned(), note, checkpoint, tiles })
     }
 
-    /// Whether one of these public keys signed the head.
+    /// Whether one of these keys signed the head, whenever.
     ///
     /// # Errors
     /// When none did, or a signature is wrong.
-    pub fn verify(&self, publics: &[[u8; 32]]) -> Result<(), Error> {
-        Checkpoint::open(&self.note, &keys(&self.checkpoint.origin, publics))
+    pub fn verify(&self, known: &[Known]) -> Result<(), Error> {
+        Checkpoint::open(&self.note, &keys(&self.checkpoint.origin, known))
             .map(drop)
             .map_err(|source| Error::Signer { path: self.dir.join(super::CHECKPOINT), source })
     }
@@ -113,40 +113,45 @@ impl Reader {
         line.ok_or_else(|| lost(&segment, index))
     }
 
-    /// The entries about a recording, in order.
+    /// The entries about a recording, in order. Damage to others does not
+    /// matter.
     ///
     /// # Errors
-    /// When a record is missing or altered.
+    /// When a record that may be about it is missing or altered.
     pub fn about(&self, id: &str) -> Result<Vec<(u64, Record)>, Error> {
         let mut found = Vec::new();
-        for line in self.lines(0) {
-            let line = line?;
-            let Some(content) = &line.content else { continue };
-            // Most are about others: looking for the id in the text is a tenth
-            // of the work.
-            if memchr::memmem::find(content.text.as_bytes(), id.as_bytes()).is_some()
-                && let Ok(record) = content.record()
-                && record.event.id() == Some(id)
-            {
-                found.push((line.index, record));
+        let size = self.checkpoint.head.size;
+        for number in 0..size.div_ceil(WIDTH) {
+            let segment = Segment::read(&self.dir, number)?;
+            let indices = segment.mentioning(id.as_bytes());
+            for index in indices.into_iter().take_while(|index| *index < size) {
+                let line = segment.lines(index).next().flatten();
+                let line = line.ok_or_else(|| lost(&segment, index))?;
+                if let Some(record) = line.content.and_then(|content| content.record().ok())
+                    && record.event.id() == Some(id)
+                {
+                    found.push((index, record));
+                }
             }
         }
         Ok(found)
     }
 
     /// The digest of the settings that the last session had. Looked for in the
-    /// last few thousand entries only.
+    /// last few thousand entries only, and proven by nobody: a change that is
+    /// told of once too often does no harm.
     #[must_use]
     pub fn last_policy(&self) -> Option<String> {
         let last = self.checkpoint.head.size.checked_sub(1)? / WIDTH;
         (last.saturating_sub(15)..=last).rev().find_map(|number| {
             let segment = Segment::read(&self.dir, number).ok()?;
-            let lines: Vec<Line> = segment.lines(number * WIDTH).flatten().collect();
-            lines.iter().rev().find_map(|line| match line.content.as_ref()?.record().ok()?.event {
+            // Its two kinds have it under these names, and no other does.
+            let line = segment.last_with(&[b"\"policy_sha256\"", b"\"k\":\"policy\""])?;
+            match line.content?.record().ok()?.event {
                 Event::Start { policy_sha256, .. } => Some(policy_sha256),
                 Event::Policy { sha256 } => Some(sha256),
                 _ => None,
-            })
+            }
         })
     }
 

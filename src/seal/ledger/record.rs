@@ -80,6 +80,9 @@ pub enum Event {
         /// How far it is provable.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         chain: Option<ChainState>,
+        /// Whether there is a seal.
+        #[serde(default)]
+        sealed: bool,
     },
     /// What was to be started was not.
     Void {
@@ -90,6 +93,15 @@ pub enum Event {
     },
     /// An interrupted recording was made whole.
     Recover {
+        /// The recording.
+        id: String,
+        /// By whom.
+        by: By,
+        /// SHA-256 of the manifest's file, in hexadecimal.
+        manifest_sha256: String,
+    },
+    /// It was sealed after its end.
+    Seal {
         /// The recording.
         id: String,
         /// By whom.
@@ -198,6 +210,7 @@ impl Event {
             | Self::End { id, .. }
             | Self::Void { id, .. }
             | Self::Recover { id, .. }
+            | Self::Seal { id, .. }
             | Self::View { id, .. }
             | Self::Export { id, .. }
             | Self::Hold { id, .. }

@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use memchr::memchr;
+use memchr::memmem::{Finder, rfind};
+use memchr::{memchr, memrchr};
 
 use super::Error;
 use super::disk;
@@ -60,6 +61,8 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     first: u64,
     bytes: Vec<u8>,
+    /// Of the file; more than `bytes` has where a power cut left a hole.
+    length: u64,
 }
 
 impl Segment {
@@ -70,12 +73,18 @@ impl Segment {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             result => result.map_err(|error| Error::io("read", &path, error))?,
         };
-        Ok(Self { path, first: segment * WIDTH, bytes })
+        let (length, mut bytes) = (bytes.len() as u64, bytes);
+        // What was never on the disk reads as zeros, and what is behind it was
+        // never acknowledged: a sync would have filled the hole.
+        if let Some(hole) = memchr(0, &bytes) {
+            bytes.truncate(hole);
+        }
+        Ok(Self { path, first: segment * WIDTH, bytes, length })
     }
 
     /// Its length in bytes.
     pub(super) fn length(&self) -> u64 {
-        self.bytes.len() as u64
+        self.length
     }
 
     /// The lines that are whole, and where each ends.
@@ -101,6 +110,25 @@ impl Segment {
         (self.first..).zip(self.raw()).skip(skip).map(|(index, (_, line))| {
             Line::parse(line).filter(|line| line.index == index && line.is_sound())
         })
+    }
+
+    /// Which entries' lines have these bytes in them.
+    pub(super) fn mentioning(&self, what: &[u8]) -> Vec<u64> {
+        let finder = Finder::new(what);
+        if finder.find(&self.bytes).is_none() {
+            return Vec::new();
+        }
+        let lines = (self.first..).zip(self.raw());
+        lines.filter(|(_, (_, line))| finder.find(line).is_some()).map(|(at, _)| at).collect()
+    }
+
+    /// The last line that has any of these in it, without judging whether it
+    /// was signed.
+    pub(super) fn last_with(&self, any: &[&[u8]]) -> Option<Line> {
+        let last = any.iter().filter_map(|what| rfind(&self.bytes, what)).max()?;
+        let from = memrchr(b'\n', self.bytes.get(..last)?).map_or(0, |at| at + 1);
+        let rest = self.bytes.get(from..)?;
+        Line::parse(rest.get(..memchr(b'\n', rest)?)?)
     }
 
     /// The entries that its lines say they are of, without judging whether.
@@ -147,6 +175,7 @@ impl Segment {
     pub(super) fn replace(&mut self, end: u64, bytes: &[u8]) {
         self.bytes.truncate(usize::try_from(end).unwrap_or(usize::MAX));
         self.bytes.extend_from_slice(bytes);
+        self.length = self.bytes.len() as u64;
     }
 
     /// Its bytes with another line in the place of one.

@@ -1,11 +1,15 @@
 //! The ledger's writer.
 //!
-//! An append, under the lock: the head is read, and proven to be ours and to
-//! fit the tree's right edge; the new head is computed and signed; the records'
-//! lines and this head are appended to the records' file, and that is made
-//! durable, with one sync. Then the tiles are written, and the head takes the
-//! old one's place, without any: what a crash takes of them the next writer
-//! makes again from the records.
+//! An append, under the lock: the last head is found, and proven to be ours and
+//! to fit the tree's right edge; the new head is computed and signed; the
+//! records' lines and this head are appended to the records' file, and the
+//! tiles are written.
+//!
+//! Then, under another lock, the records are synced, and the last head in them
+//! takes its place in `checkpoint`: whoever waited for that lock while others'
+//! entries were synced finds their own among them, so that many who append at
+//! once share a sync. `checkpoint` never has what is not durable; what a crash
+//! takes of it and of tiles the next writer makes again from the records.
 //!
 //! What is behind the last signed head in the records was never acknowledged,
 //! and is cut off: to adopt it would be to sign what anybody may have written
@@ -18,13 +22,14 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::disk::{self, Disk, RealDisk};
-use super::edge::{Edge, Made};
+use super::edge::Made;
 use super::merkle::{self, Head};
-use super::note::{Note, Signer};
+use super::note::{Note, Signer, VerifierKey};
 use super::record::{Content, Event, LONGEST, Line, Record, SALT, VERSION};
 use super::segment::{self, Segment};
+use super::settled::{Settled, bundle};
 use super::tile::{Holds, Tile, WIDTH};
-use super::{CHECKPOINT, Error, keys, note_in};
+use super::{CHECKPOINT, Error, Known, keys, note_in, seconds, signers};
 use crate::sys::clock;
 
 /// How a ledger is written.
@@ -36,8 +41,8 @@ pub struct Options {
     pub origin: String,
     /// Who signs.
     pub signer: Arc<dyn Signer>,
-    /// Public keys that signed before.
-    pub earlier: Vec<[u8; 32]>,
+    /// Keys that signed before.
+    pub earlier: Vec<Known>,
 }
 
 impl fmt::Debug for Options {
@@ -48,11 +53,11 @@ impl fmt::Debug for Options {
 
 /// A ledger that is written.
 pub struct Ledger {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     disk: Arc<dyn Disk>,
     options: Options,
-    /// The head's bytes that this edge belongs to.
-    seen: Option<(Vec<u8>, Checkpoint, Edge)>,
+    /// What this writer left, and how long the records' file was then.
+    pub(super) seen: Option<(u64, Settled)>,
     /// A second signer, while the key is changed.
     also: Option<Arc<dyn Signer>>,
 }
@@ -81,20 +86,36 @@ impl Ledger {
         if ledger.is_blank() {
             ledger.begin()?;
         }
-        let (checkpoint, note, _) = {
-            let _lock = ledger.lock()?;
+        let Settled { note, checkpoint, .. } = {
+            let _lock = ledger.lock("lock")?;
             ledger.settled()?
         };
-        let own = ledger.options.signer.public();
-        let now = keys(&checkpoint.origin, &[own]);
-        if note.verify(&now).is_err() {
-            let signed = keys(&checkpoint.origin, &ledger.options.earlier);
-            let by = note.verify(&signed).map(|signed| signed.first().map(|s| s.by.to_string()));
-            let from = by.ok().flatten().unwrap_or_default();
-            let to = now.first().map(ToString::to_string).unwrap_or_default();
-            ledger.append(&[Event::Key { from, to }])?;
+        let own = ledger.own(&checkpoint.origin);
+        if !is_last_of(&note, own.as_ref()) {
+            let known = signers(&checkpoint.origin, &note, &ledger.options.earlier);
+            let last = ledger.last_time(&checkpoint.head)?;
+            let Some(from) = known.iter().find(|known| known.counts_at(last)) else {
+                return Err(Error::Outdated(dir.join(CHECKPOINT)));
+            };
+            let from = keys(&checkpoint.origin, &[**from]).first().map(ToString::to_string);
+            let to = own.as_ref().map(ToString::to_string);
+            let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+            ledger.add_signed(&[Event::Key { from, to }], true)?;
         }
         Ok(ledger)
+    }
+
+    fn own(&self, origin: &str) -> Option<VerifierKey> {
+        keys(origin, &[self.options.signer.public().into()]).pop()
+    }
+
+    /// When the last entry is of, seconds since 1970; 0 where it does not say.
+    fn last_time(&self, head: &Head) -> Result<i64, Error> {
+        let Some(last) = head.size.checked_sub(1) else { return Ok(0) };
+        let segment = Segment::read(&self.dir, last / WIDTH)?;
+        let content = segment.lines(last).next().flatten().and_then(|line| line.content);
+        let record = content.and_then(|content| content.record().ok());
+        Ok(record.map_or(0, |record| seconds(&record.t)))
     }
 
     /// The ledger's directory.
@@ -117,13 +138,14 @@ impl Ledger {
         if made && self.options.sync {
             self.sync(&parent)?;
         }
-        let _lock = self.lock()?;
+        let _lock = self.lock("lock")?;
         if !self.is_blank() {
             return Ok(());
         }
         let head = Head { size: 0, root: merkle::empty() };
         let checkpoint = Checkpoint { origin: self.options.origin.clone(), head };
         let note = self.signed(&checkpoint)?;
+        let _head = self.lock("lock.head")?;
         self.put_head(&note)?;
         if self.options.sync {
             self.sync(&self.dir.join(CHECKPOINT))?;
@@ -132,62 +154,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// The last head that was signed, and the tree's right edge there. What a
-    /// crash took of head and tiles is made again from the records.
-    fn settled(&mut self) -> Result<(Checkpoint, Note, Edge), Error> {
-        let (note, bytes) = match note_in(&self.dir) {
-            Ok(found) => found,
-            // It was never synced, and may be anything after a power cut.
-            Err(error) => (self.last_head()?.ok_or(error)?, Vec::new()),
-        };
-        if let Some((seen, checkpoint, edge)) = self.seen.take()
-            && seen == bytes
-        {
-            return Ok((checkpoint, note, edge));
-        }
-        let checkpoint = self.verified(&note)?;
-        let Head { size, .. } = checkpoint.head;
-        let edge = self.edge(&checkpoint.head)?;
-        let segment = Segment::read(&self.dir, size / WIDTH)?;
-        if segment.length() > segment.end_of(size)?
-            && let Some(later) = self.last_head()?
-        {
-            let checkpoint = self.verified(&later)?;
-            if checkpoint.head.size > size {
-                let made = self.replay(edge.clone(), checkpoint.head.size, false)?;
-                if made.root() != checkpoint.head.root {
-                    let what = "a record before the last head in it is altered";
-                    return Err(Error::damaged(&segment.path, what));
-                }
-                let edge = self.replay(edge, checkpoint.head.size, true)?;
-                self.put_head(&later)?;
-                return Ok((checkpoint, later, edge));
-            }
-        }
-        if bytes.is_empty() {
-            self.put_head(&note)?;
-        } else {
-            self.seen = Some((bytes, checkpoint.clone(), edge.clone()));
-        }
-        Ok((checkpoint, note, edge))
-    }
-
-    fn last_head(&self) -> Result<Option<Note>, Error> {
-        segment::last_head(&self.dir, |note| self.verified(note).is_ok())
-    }
-
     /// Adds what happened, now; the number of its first entry. When this
     /// returns, the entries are in a signed head, and durable where the
     /// options say so.
     ///
     /// # Errors
     /// When the disk refuses, the signer does, or the ledger is damaged. What
-    /// was to be added may be in it all the same.
+    /// was to be added may be in it all the same. [`Error::Replaced`] where
+    /// another key signs by now: to be opened again, with that.
     pub fn append(&mut self, events: &[Event]) -> Result<u64, Error> {
-        let _lock = self.lock()?;
-        let (checkpoint, _, mut edge) = self.settled()?;
-        // Until all is written nobody knows what the disk has.
-        self.seen = None;
+        self.add_signed(events, false)
+    }
+
+    /// The same; with `takes_over` also where the last head is another key's.
+    fn add_signed(&mut self, events: &[Event], takes_over: bool) -> Result<u64, Error> {
+        let lock = self.lock("lock")?;
+        let Settled { note, checkpoint, mut edge } = self.settled()?;
+        if !takes_over && !is_last_of(&note, self.own(&checkpoint.origin).as_ref()) {
+            return Err(Error::Replaced(self.dir.join(CHECKPOINT)));
+        }
         let first = edge.size();
         let lines = (first..).zip(events).map(|(index, event)| line(index, event));
         let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
@@ -198,7 +183,6 @@ impl Ledger {
         for line in &lines {
             edge.push(merkle::leaf(&line.commitment), &mut made);
         }
-        made.extend(edge.partial(first));
         let head = Head { size: edge.size(), root: edge.root() };
         let checkpoint = Checkpoint { origin: checkpoint.origin, head };
         let note = self.signed(&checkpoint)?;
@@ -213,11 +197,42 @@ impl Ledger {
             made.push(self.add(next.index, now.len(), &bytes)?);
             rest = later;
         }
+        // Last: where these are there, nothing has to be made again.
+        made.extend(edge.partial(first));
         self.put(&made)?;
         self.sweep(first, edge.size());
-        let bytes = self.put_head(&note)?;
-        self.seen = Some((bytes, checkpoint, edge));
+        let left = (self.length(&head), Settled { note, checkpoint, edge });
+        drop(lock);
+        self.settle(left.0, &left.1)?;
+        self.seen = Some(left);
         Ok(first)
+    }
+
+    /// Makes what was added durable, and puts the last head into its place,
+    /// unless somebody has meanwhile; `length` is that of the records' file as
+    /// it was left.
+    fn settle(&self, length: u64, left: &Settled) -> Result<(), Error> {
+        let _lock = self.lock("lock.head")?;
+        let there = note_in(&self.dir).ok().map(|(note, _)| note);
+        let size = |note: &Note| Checkpoint::parse(note.text()).map_or(0, |c| c.head.size);
+        let later = there.as_ref().is_some_and(|there| size(there) >= left.checkpoint.head.size);
+        if later && there.is_some_and(|there| self.verified(&there).is_ok()) {
+            return Ok(());
+        }
+        // Others may have added something since, which this sync is for too.
+        let last = match self.length(&left.checkpoint.head) == length {
+            true => None,
+            false => self.last_head()?,
+        };
+        let last = last.filter(|last| size(last) > left.checkpoint.head.size);
+        let last = last.as_ref().unwrap_or(&left.note);
+        if self.options.sync {
+            // A file before it was synced when it got full.
+            self.sync(&segment::path(&self.dir, size(last).saturating_sub(1) / WIDTH))?;
+        }
+        // One that is later and that we do not know is another key's, in its
+        // place already.
+        if later { Ok(()) } else { self.put_head(last).map(drop) }
     }
 
     /// Adds lines to one records' file, from this entry on; the bundle of the
@@ -239,7 +254,10 @@ impl Ledger {
             .append(&segment.path, bytes)
             .map_err(|error| Error::io("write", &segment.path, error))?;
         if self.options.sync {
-            self.sync(&segment.path)?;
+            // Whoever adds to the next file syncs that one only.
+            if (first + count as u64).is_multiple_of(WIDTH) {
+                self.sync(&segment.path)?;
+            }
             if first.is_multiple_of(WIDTH) {
                 self.sync_new(&segment.path)?;
             }
@@ -255,18 +273,19 @@ impl Ledger {
     /// As [`Ledger::append`].
     pub fn rotate(&mut self, signer: Arc<dyn Signer>) -> Result<u64, Error> {
         let origin = {
-            let _lock = self.lock()?;
-            self.settled()?.0.origin
+            let _lock = self.lock("lock")?;
+            self.settled()?.checkpoint.origin
         };
         let own = self.options.signer.public();
-        let key = |public| keys(&origin, &[public]).first().map(ToString::to_string);
+        let key =
+            |public: [u8; 32]| keys(&origin, &[public.into()]).first().map(ToString::to_string);
         let event = Event::Key {
             from: key(own).unwrap_or_default(),
             to: key(signer.public()).unwrap_or_default(),
         };
-        self.options.earlier.push(own);
+        self.options.earlier.push(own.into());
         self.also = Some(std::mem::replace(&mut self.options.signer, signer));
-        let result = self.append(&[event]);
+        let result = self.add_signed(&[event], true);
         self.also = None;
         result
     }
@@ -278,8 +297,8 @@ impl Ledger {
     /// As [`Ledger::append`]; when there is no such entry.
     pub fn erase(&mut self, index: u64, event: Event) -> Result<u64, Error> {
         {
-            let _lock = self.lock()?;
-            let size = self.settled()?.0.head.size;
+            let _lock = self.lock("lock")?;
+            let size = self.settled()?.checkpoint.head.size;
             let segment = Segment::read(&self.dir, index / WIDTH)?;
             let line = segment.lines(index).next().flatten().filter(|_| index < size);
             let Some(line) = line else {
@@ -304,8 +323,8 @@ impl Ledger {
         self.append(&[event])
     }
 
-    fn lock(&self) -> Result<std::fs::File, Error> {
-        let path = self.dir.join("lock");
+    pub(super) fn lock(&self, name: &str) -> Result<std::fs::File, Error> {
+        let path = self.dir.join(name);
         disk::lock(&path).map_err(|error| Error::io("lock", &path, error))
     }
 
@@ -314,14 +333,14 @@ impl Ledger {
     }
 
     /// The head, when it is signed by us, now or earlier.
-    fn verified(&self, note: &Note) -> Result<Checkpoint, Error> {
+    pub(super) fn verified(&self, note: &Note) -> Result<Checkpoint, Error> {
         let path = self.dir.join(CHECKPOINT);
         let origin = Checkpoint::parse(note.text())
             .map_err(|error| Error::damaged(&path, error.to_string()))?
             .origin;
-        let mut publics = self.options.earlier.clone();
-        publics.push(self.options.signer.public());
-        Checkpoint::open(note, &keys(&origin, &publics))
+        let mut known = self.options.earlier.clone();
+        known.push(self.options.signer.public().into());
+        Checkpoint::open(note, &keys(&origin, &known))
             .map_err(|source| Error::Signer { path, source })
     }
 
@@ -332,50 +351,7 @@ impl Ledger {
         dirs.into_iter().try_for_each(|dir| self.sync(dir))
     }
 
-    /// The tree's right edge, made again where a crash has lost it.
-    fn edge(&self, head: &Head) -> Result<Edge, Error> {
-        if let Some(edge) = Edge::load(&self.dir, head)? {
-            return Ok(edge);
-        }
-        let edge = self.replay(Edge::default(), head.size, false)?;
-        if edge.root() != head.root {
-            let what = "the records do not lead to the signed head";
-            return Err(Error::damaged(&self.dir.join("records"), what));
-        }
-        self.replay(Edge::default(), head.size, true)
-    }
-
-    /// The tree from this edge on as the records have it; writes the tiles that
-    /// are not as they should be.
-    fn replay(&self, mut edge: Edge, size: u64, write: bool) -> Result<Edge, Error> {
-        let before = edge.size();
-        while edge.size() < size {
-            let from = edge.size();
-            let segment = Segment::read(&self.dir, from / WIDTH)?;
-            let mut made = Vec::new();
-            for line in segment.lines(from).take(usize::try_from(size - from).unwrap_or(256)) {
-                let Some(line) = line else { break };
-                edge.push(merkle::leaf(&line.commitment), &mut made);
-            }
-            if edge.size() < size && !edge.size().is_multiple_of(WIDTH) || edge.size() == from {
-                let what = format!("the record of entry {} is missing or altered", edge.size());
-                return Err(Error::damaged(&segment.path, what));
-            }
-            if write {
-                if edge.size() == size {
-                    made.extend(edge.partial(before));
-                }
-                made.push(bundle(&segment, edge.size())?);
-                made.retain(|(tile, bytes)| {
-                    std::fs::read(self.dir.join(tile.path())).ok().as_ref() != Some(bytes)
-                });
-                self.put(&made)?;
-            }
-        }
-        Ok(edge)
-    }
-
-    fn put(&self, made: &[Made]) -> Result<(), Error> {
+    pub(super) fn put(&self, made: &[Made]) -> Result<(), Error> {
         for (tile, bytes) in made {
             let path = self.dir.join(tile.path());
             self.disk.put(&path, bytes).map_err(|error| Error::io("write", &path, error))?;
@@ -413,7 +389,7 @@ impl Ledger {
     }
 
     /// Puts the head into its place; its bytes.
-    fn put_head(&self, note: &Note) -> Result<Vec<u8>, Error> {
+    pub(super) fn put_head(&self, note: &Note) -> Result<Vec<u8>, Error> {
         let bytes = note.to_string().into_bytes();
         let path = self.dir.join(CHECKPOINT);
         let draft = self.dir.join("checkpoint.new");
@@ -424,6 +400,12 @@ impl Ledger {
     }
 }
 
+/// Whether this key is the one that signs from this head on: the first of its
+/// signatures is its.
+fn is_last_of(note: &Note, key: Option<&VerifierKey>) -> bool {
+    key.zip(note.signatures().next()).is_some_and(|(key, signature)| key.owns(signature))
+}
+
 /// The line of what happened, now.
 fn line(index: u64, event: &Event) -> Result<Line, Error> {
     let record = Record { v: VERSION, t: clock::wall_rfc3339(), event: event.clone() };
@@ -432,21 +414,6 @@ fn line(index: u64, event: &Event) -> Result<Line, Error> {
         return Err(Error::Long(text.len()));
     }
     Ok(Line::new(index, Content { salt: rand::random::<[u8; SALT]>(), text }))
-}
-
-/// The bundle of the entries that a segment has in a log of this size.
-fn bundle(segment: &Segment, size: u64) -> Result<Made, Error> {
-    let index = size.saturating_sub(1) / WIDTH;
-    let width = u16::try_from(size - index * WIDTH).unwrap_or(256);
-    let mut bytes = Vec::with_capacity(34 * usize::from(width));
-    for commitment in segment.commitments().take(width.into()) {
-        let commitment = commitment.ok_or_else(|| {
-            Error::damaged(&segment.path, "there is something in it that is no record")
-        })?;
-        bytes.extend_from_slice(&[0, 32]);
-        bytes.extend_from_slice(&commitment);
-    }
-    Ok((Tile { holds: Holds::Entries, index, width }, bytes))
 }
 
 fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
