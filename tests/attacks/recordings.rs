@@ -307,21 +307,34 @@ fn interrupted() -> Store {
     Store { sandbox }
 }
 
+fn longest_journal(store: &Store) -> PathBuf {
+    let journals = store.sandbox.stored("").into_iter();
+    let journals = journals.filter(|path| path.display().to_string().contains(".journal."));
+    journals.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap()
+}
+
 #[test]
 fn an_interrupted_ones_journal_is_cut() {
     let store = interrupted();
     store.says(1, &["orphan-start"]);
+    // Of how far it went nothing is signed yet but the last head of the part
+    // that the ledger has.
+    let (part, journal) = (store.sandbox.stored(".part").pop().unwrap(), longest_journal(&store));
+    let (whole, good) = (fs::read(&part).unwrap(), fs::read(&journal).unwrap());
+    fs::write(&journal, &good[..good.len() / 2]).unwrap();
+    store.says(1, &["orphan-start"]);
+    fs::write(&journal, good).unwrap();
+    let mut other = whole.clone();
+    other[60] ^= 1;
+    for bytes in [&whole[..100], &other] {
+        fs::write(&part, bytes).unwrap();
+        store.says(2, &["orphan-start", "altered"]);
+    }
+    fs::write(&part, whole).unwrap();
     // Sealed as it is, it is as provable as a finished one.
     let sealed = store.sandbox.hrec(&["seal", "-1"]);
     assert!(sealed.status.success(), "{sealed:?}");
     store.says(0, &[]);
-    let journal = store
-        .sandbox
-        .stored("")
-        .into_iter()
-        .filter(|path| path.display().to_string().contains(".journal."))
-        .find(|path| fs::metadata(path).unwrap().len() > 100)
-        .unwrap();
     let good = fs::read(&journal).unwrap();
     fs::write(&journal, &good[..good.len() / 2]).unwrap();
     store.says(2, &["truncated"]);

@@ -14,7 +14,8 @@ const LEDGER: &str = "\
 
 $ sh check-ledger.sh
 
-The entry of the start was in a signed head before the program ran. Hold checkpoint against what you or an anchor of
+The entry of the start was in a signed head before the program ran; its session_key is the fingerprint that the
+second command tells of a seal made by the session's own key. Hold checkpoint against what you or an anchor of
 the host's (hrec-seal(7)) have from another time: a head that was handed on bounds when all that is before it was
 written. That no later entry is about this recording, only the whole ledger shows: hrec verify --all, on the host.
 

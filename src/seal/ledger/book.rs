@@ -10,6 +10,7 @@ use std::path::Path;
 use super::record::{Event, Line, Record};
 use super::seconds;
 use crate::format::chain::ChainState;
+use crate::seal::chain;
 use crate::seal::finding::{Class, Finding};
 use crate::seal::verify::prefix;
 
@@ -56,8 +57,12 @@ impl Story {
         let stated = ChainState { part: chain.part.clone(), journal: None };
         match prefix(path, &[], &stated) {
             Ok(found) => found.into_iter().next(),
+            Err(chain::Error::Head(error)) => {
+                let what = format!("the part is not what was recorded: {error}");
+                Some((Class::Altered, what))
+            }
             // That it is not there has been said.
-            Err(_) => None,
+            Err(chain::Error::Read(_)) => None,
         }
     }
 }
