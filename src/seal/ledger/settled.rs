@@ -54,6 +54,7 @@ impl Ledger {
         let edge = self.edge(&checkpoint.head)?;
         if !whole {
             let _head = self.lock("lock.head")?;
+            self.sync_records(&checkpoint.head)?;
             self.put_head(&note)?;
         }
         Ok(Settled { note, checkpoint, edge })

@@ -201,10 +201,10 @@ impl Ledger {
         made.extend(edge.partial(first));
         self.put(&made)?;
         self.sweep(first, edge.size());
-        let left = (self.length(&head), Settled { note, checkpoint, edge });
+        let (length, left) = (self.length(&head), Settled { note, checkpoint, edge });
         drop(lock);
-        self.settle(left.0, &left.1)?;
-        self.seen = Some(left);
+        self.settle(length, &left)?;
+        self.seen = Some((length, left));
         Ok(first)
     }
 
@@ -213,26 +213,34 @@ impl Ledger {
     /// it was left.
     fn settle(&self, length: u64, left: &Settled) -> Result<(), Error> {
         let _lock = self.lock("lock.head")?;
+        let head_of = |note: &Note| Checkpoint::parse(note.text()).ok().map(|there| there.head);
+        let own = left.checkpoint.head;
         let there = note_in(&self.dir).ok().map(|(note, _)| note);
-        let size = |note: &Note| Checkpoint::parse(note.text()).map_or(0, |c| c.head.size);
-        let later = there.as_ref().is_some_and(|there| size(there) >= left.checkpoint.head.size);
-        if later && there.is_some_and(|there| self.verified(&there).is_ok()) {
+        let later = there.filter(|note| head_of(note).is_some_and(|head| head.size >= own.size));
+        if later.as_ref().is_some_and(|later| self.verified(later).is_ok()) {
             return Ok(());
         }
         // Others may have added something since, which this sync is for too.
-        let last = match self.length(&left.checkpoint.head) == length {
+        let last = match self.length(&own) == length {
             true => None,
             false => self.last_head()?,
         };
-        let last = last.filter(|last| size(last) > left.checkpoint.head.size);
-        let last = last.as_ref().unwrap_or(&left.note);
-        if self.options.sync {
-            // A file before it was synced when it got full.
-            self.sync(&segment::path(&self.dir, size(last).saturating_sub(1) / WIDTH))?;
-        }
+        let last = last.and_then(|note| Some((head_of(&note)?, note)));
+        let last = last.filter(|(head, _)| head.size > own.size);
+        let (head, note) = last.as_ref().map_or((&own, &left.note), |(head, note)| (head, note));
+        self.sync_records(head)?;
         // One that is later and that we do not know is another key's, in its
         // place already.
-        if later { Ok(()) } else { self.put_head(last).map(drop) }
+        if later.is_some() { Ok(()) } else { self.put_head(note) }
+    }
+
+    /// Makes the records up to this head durable, where the options say so: those
+    /// in its file, as a file before it was synced when it got full.
+    pub(super) fn sync_records(&self, head: &Head) -> Result<(), Error> {
+        match head.size.checked_sub(1) {
+            Some(last) if self.options.sync => self.sync(&segment::path(&self.dir, last / WIDTH)),
+            _ => Ok(()),
+        }
     }
 
     /// Adds lines to one records' file, from this entry on; the bundle of the
@@ -389,14 +397,12 @@ impl Ledger {
     }
 
     /// Puts the head into its place; its bytes.
-    pub(super) fn put_head(&self, note: &Note) -> Result<Vec<u8>, Error> {
-        let bytes = note.to_string().into_bytes();
+    pub(super) fn put_head(&self, note: &Note) -> Result<(), Error> {
         let path = self.dir.join(CHECKPOINT);
         let draft = self.dir.join("checkpoint.new");
         let io = |error| Error::io("write", &path, error);
-        self.disk.put(&draft, &bytes).map_err(io)?;
-        self.disk.rename(&draft, &path).map_err(io)?;
-        Ok(bytes)
+        self.disk.put(&draft, note.to_string().as_bytes()).map_err(io)?;
+        self.disk.rename(&draft, &path).map_err(io)
     }
 }
 
