@@ -94,3 +94,34 @@ fn stopped_in_a_batch_over_two_tiles() {
         stop_everywhere(stop, 250, &[&batch]);
     }
 }
+
+/// Whoever has kept a ledger open does not take what another has signed since
+/// for nothing, because that did not live to say so.
+#[test]
+fn what_another_signed_and_did_not_live_to_say_is_gone_on_from() {
+    for before in [255, 256, 257] {
+        for at in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let dir = dir.path().join("ledger");
+            let mut kept = ledger(&dir);
+            kept.append(&(0..before).map(event).collect::<Vec<_>>()).unwrap();
+            let disk = Arc::new(Faulty::new(Stop::Before, at));
+            let told = write(disk.clone(), &dir, options(), &[&[900]]);
+            let records = ["000", "001"].map(|name| std::fs::read(dir.join("records").join(name)));
+            let records =
+                records.map(|bytes| String::from_utf8(bytes.unwrap_or_default()).unwrap());
+            let signed =
+                records.concat().contains(&format!("@ host.example/hrec/test {} ", before + 1));
+            kept.append(&[event(901)]).unwrap();
+            check_tiles(&dir);
+            let all = content(&dir);
+            let there = all.contains(&Some("event 900".to_owned()));
+            assert_eq!(there, signed, "stopped at call {at} after {before}");
+            assert_eq!(all.len() as u64, before + 1 + u64::from(signed));
+            if disk.calls() <= at {
+                assert_eq!(told, [900]);
+                break;
+            }
+        }
+    }
+}

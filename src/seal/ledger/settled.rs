@@ -57,7 +57,9 @@ impl Ledger {
             self.sync_records(&checkpoint.head)?;
             self.put_head(&note)?;
         }
-        Ok(Settled { note, checkpoint, edge })
+        let settled = Settled { note, checkpoint, edge };
+        self.seen = Some((self.length(&settled.checkpoint.head), settled.clone()));
+        Ok(settled)
     }
 
     /// The edge at a later head in the records, whose tiles are not there.
@@ -75,10 +77,15 @@ impl Ledger {
         segment::last_head(&self.dir, |note| self.verified(note).is_ok())
     }
 
-    /// The length of the file that has the last records of a log of this size.
+    /// How long the files are that the last records of a log of this size are
+    /// in, and the next to come: what others add shows there.
     pub(super) fn length(&self, head: &Head) -> u64 {
-        let path = segment::path(&self.dir, head.size.saturating_sub(1) / WIDTH);
-        path.metadata().map_or(0, |data| data.len())
+        let of = |number| segment::path(&self.dir, number).metadata().map_or(0, |data| data.len());
+        let next = head.size / WIDTH;
+        match head.size.checked_sub(1) {
+            Some(last) if last / WIDTH != next => of(last / WIDTH) + of(next),
+            _ => of(next),
+        }
     }
 
     /// The tree's right edge, made again where a crash has lost it.

@@ -56,7 +56,7 @@ pub struct Ledger {
     pub(super) dir: PathBuf,
     disk: Arc<dyn Disk>,
     options: Options,
-    /// What this writer left, and how long the records' file was then.
+    /// What this writer left or found, and how long the records' files were then.
     pub(super) seen: Option<(u64, Settled)>,
     /// A second signer, while the key is changed.
     also: Option<Arc<dyn Signer>>,
@@ -209,8 +209,8 @@ impl Ledger {
     }
 
     /// Makes what was added durable, and puts the last head into its place,
-    /// unless somebody has meanwhile; `length` is that of the records' file as
-    /// it was left.
+    /// unless somebody has meanwhile; `length` is that of the records' files as
+    /// they were left.
     fn settle(&self, length: u64, left: &Settled) -> Result<(), Error> {
         let _lock = self.lock("lock.head")?;
         let head_of = |note: &Note| Checkpoint::parse(note.text()).ok().map(|there| there.head);
