@@ -54,6 +54,7 @@ pub enum Verb {
     Rekey(Rekey),
     Keygen(Keygen),
     Doctor(Doctor),
+    Shell(Shell),
     Completions(Completions),
     /// A program's name and that program's own arguments.
     #[command(external_subcommand)]
@@ -324,6 +325,26 @@ pub struct Doctor {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `hrec shell`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(
+    about = "Be a login shell or a forced command that records",
+    override_usage = "hrec shell",
+    long_about = "Run the person's real shell, or a command in it, and record that: as the login shell in passwd(5) \
+        (by a link named hrec-shell, or hrec-shell-NAME), and as sshd's ForceCommand. What sshd was asked to run is taken from \
+        SSH_ORIGINAL_COMMAND, or from -c. hrec-bastion(7) has how to set a host up, and what is enforced where.\n\n\
+        With a terminal the program gets one of its own; without one, three pipes, and hrec says nothing. Which shell is \
+        run is said by shell.users, shell.groups and shell.default in hrec-config(5), or, for hrec-shell-NAME, by that \
+        name, which is looked for in shells(5).\n\n\
+        Only the system's configuration counts. Where the session cannot be recorded it is refused or ended, unless the \
+        person is named by record.rescue_users or record.rescue_groups and has not brought that about.",
+    after_long_help = "Exit status:\n\
+        The program's own; when the program died of a signal, hrec dies of the same one. 125 when the session was \
+        refused, or ended because it could not be recorded; 126 when the program could not be executed; 127 when it was \
+        not found."
+)]
+pub struct Shell {}
 
 /// `hrec completions`.
 #[derive(Clone, Debug, ClapArgs)]

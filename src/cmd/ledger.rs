@@ -47,6 +47,11 @@ impl Access {
         }
     }
 
+    /// Whether there is a key that signs its heads.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.symlink_metadata().is_ok()
+    }
+
     /// Hands the ledger's head to the anchors.
     pub(super) fn hand_on(&self, limit: Duration) {
         anchor::hand_on(&self.dir, &self.anchors, limit);

@@ -16,7 +16,7 @@ use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
 use crate::screen::safe_text;
 use crate::store;
-use crate::sys::inherited;
+use crate::sys::{inherited, privilege};
 
 mod ask;
 mod cat;
@@ -34,6 +34,7 @@ mod rec;
 mod recover;
 mod rekey;
 mod seal;
+mod shell;
 mod source;
 mod stage;
 mod verify;
@@ -49,6 +50,14 @@ pub const USAGE: u8 = 2;
 
 /// Runs hrec with the process's own arguments.
 pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(call) = shell::Call::of(&words) {
+        return shell::run(call);
+    }
+    // The group that the binary may have is for `hrec shell` alone.
+    if let Err(error) = privilege::drop_group() {
+        return fail(&format!("cannot give up the binary's group: {error}"), FAILED);
+    }
     let args = match Args::from_process() {
         Ok(args) => args,
         Err(error) => return usage(&error),
@@ -81,6 +90,8 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Rekey(args) => with(&[], |config| rekey::run(args, config)),
         Verb::Seal(args) => with(&[], |config| seal::run(args, config)),
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
+        // With an argument, which it does not take, clap has said so.
+        Verb::Shell(_) => Ok(fail("hrec shell takes no arguments", USAGE)),
         // The one verb that must work with a broken configuration.
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),
         // And one that needs none.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys, Value};
+use super::value::{
+    Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys, Programs, Value,
+};
 use super::{Setting, Source};
 use crate::seal::ledger::Anchor;
 
@@ -149,6 +151,20 @@ keys! {
 
     /// How much one user's recordings may take in the store; "0" for no limit.
     store_quota_user: Bytes = "store.quota_user", r#""0""#;
+
+    /// The shell that hrec-shell(1) runs for whoever has no other by the two
+    /// tables that follow, or by the name of the link that hrec is called by.
+    shell_default: FilePath = "shell.default", r#""/bin/bash""#;
+
+    /// The shells of single users. They come before those of groups.
+    shell_users: Programs = "shell.users", "{}";
+
+    /// The shells of groups' members. Of several groups the first counts, by
+    /// the groups' names.
+    shell_groups: Programs = "shell.groups", "{}";
+
+    /// What hrec-shell(1) runs where sshd(8) is told to run internal-sftp.
+    shell_sftp_server: FilePath = "shell.sftp_server", r#""/usr/lib/openssh/sftp-server""#;
 
     /// In a session without a terminal, how much of a binary stream is kept as
     /// it is before only its size and digest are.

@@ -19,11 +19,15 @@ use toml::de::DeValue;
 
 pub use keys::{KEYS, Key, Settings};
 pub use nearest::nearest;
-pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys};
+pub use value::{Bytes, FilePath, Input, ManifestCommand, Mode, OwnPath, PlayKeys, Programs};
 
 /// Where the administrator's configuration is. Never taken from the
 /// environment: whoever can set a variable could then unlock what is locked.
 pub const SYSTEM: &str = "/etc/hrec/config.toml";
+
+/// Where a host keeps what is nobody's own: keys and list of signers beside
+/// [`SYSTEM`], and recordings where that names no other place.
+const HOST: (&str, &str) = ("/etc/hrec", "/var/lib/hrec");
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -221,6 +225,20 @@ impl Config {
     /// The first thing that is wrong.
     pub fn load(flags: &[Flag]) -> Result<Self, Error> {
         Self::load_from(Path::new(SYSTEM), Dirs::from_env()?, flags)
+    }
+
+    /// What holds where nobody may work around the record: the system's file
+    /// alone, and the mode is strict whatever that says. Nothing is read that
+    /// the person could have written.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn of_host() -> Result<Self, Error> {
+        let (config, data) = HOST;
+        let dirs = Dirs { home: None, config: config.into(), data: data.into() };
+        let mut config = Self::load_from(Path::new(SYSTEM), dirs, &[])?;
+        config.settings.record_mode.value = Mode::Strict;
+        Ok(config)
     }
 
     /// The same with another system file and other directories, for tests.

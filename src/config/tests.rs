@@ -18,6 +18,14 @@ const SAMPLES: &[(&str, [&str; 2], &str)] = &[
     ("store.path", [r#""/srv/a""#, r#""/srv/b""#], r#""here""#),
     ("store.min_free", [r#""2GiB""#, r#""0""#], "5"),
     ("store.quota_user", [r#""5GiB""#, r#""1MiB""#], r#""-1""#),
+    ("shell.default", [r#""/bin/zsh""#, r#""/bin/dash""#], r#""zsh""#),
+    ("shell.users", [r#"{ ann = "/bin/zsh" }"#, r#"{ bob = "/bin/dash" }"#], r#"{ ann = "zsh" }"#),
+    ("shell.groups", [r#"{ wheel = "/bin/zsh" }"#, r#"{ adm = "/bin/dash" }"#], r#"["wheel"]"#),
+    (
+        "shell.sftp_server",
+        [r#""/usr/libexec/sftp-server""#, r#""/srv/sftp""#],
+        r#""internal-sftp""#,
+    ),
     ("shell.stream_burst", [r#""2MiB""#, r#""0""#], r#""1 Mio""#),
     ("shell.stream_rate", [r#""1KiB""#, r#""0""#], r#""16KiB/s""#),
     ("manifest.command", [r#""scrubbed""#, r#""none""#], r#""all""#),
@@ -29,7 +37,8 @@ const SAMPLES: &[(&str, [&str; 2], &str)] = &[
 ];
 
 /// Those that are no string and no list, which are what a flag could give.
-const FLAGLESS: &[&str] = &["record.sync", "seal.log_views", "play.keys"];
+const FLAGLESS: &[&str] =
+    &["record.sync", "seal.log_views", "play.keys", "shell.users", "shell.groups"];
 
 struct Place {
     dir: tempfile::TempDir,

@@ -43,6 +43,10 @@ pub struct FilePath(pub PathBuf);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPath(pub Option<PathBuf>);
 
+/// Which users, or groups, have which program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Programs(pub BTreeMap<String, PathBuf>);
+
 /// What happens when a recording cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -197,6 +201,49 @@ impl Value for OwnPath {
 
     fn show(&self) -> String {
         self.0.as_ref().map_or_else(|| quoted(""), |p| quoted(&p.to_string_lossy()))
+    }
+}
+
+impl Value for FilePath {
+    const ACCEPTS: &'static str = "an absolute path";
+
+    fn read(toml: &DeValue<'_>) -> Result<Self, String> {
+        match toml.as_str() {
+            Some(text) if Path::new(text).is_absolute() => Ok(Self(PathBuf::from(text))),
+            _ => Err(wanted::<Self>(toml)),
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0.to_string_lossy())
+    }
+}
+
+impl Value for Programs {
+    const ACCEPTS: &'static str =
+        r#"a table of names, each with an absolute path, as { alice = "/bin/zsh" }"#;
+
+    fn read(toml: &DeValue<'_>) -> Result<Self, String> {
+        let table = toml.as_table().ok_or_else(|| wanted::<Self>(toml))?;
+        let one = |(name, path): (
+            &toml::Spanned<toml::de::DeString<'_>>,
+            &toml::Spanned<DeValue<'_>>,
+        )| {
+            let name = name.get_ref().to_string();
+            let path = FilePath::read(path.get_ref());
+            path.map(|path| (name.clone(), path.0)).map_err(|wrong| format!("{name}: {wrong}"))
+        };
+        table.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        if self.0.is_empty() {
+            return "{}".to_owned();
+        }
+        let one = |(name, path): (&String, &PathBuf)| {
+            format!("{} = {}", quoted(name), quoted(&path.to_string_lossy()))
+        };
+        format!("{{ {} }}", self.0.iter().map(one).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -428,6 +475,9 @@ mod tests {
         there_and_back(vec![FilePath("/a b/c".into())]);
         there_and_back(OwnPath(None));
         there_and_back(OwnPath(Some("~/r".into())));
+        there_and_back(FilePath("/a b/c".into()));
+        there_and_back(Programs::default());
+        there_and_back(read::<Programs>(r#"{ alice = "/bin/zsh", "a b" = "/bin/fish" }"#).unwrap());
         there_and_back(true);
         there_and_back(Mode::Strict);
         there_and_back(Input::Full);
@@ -436,6 +486,14 @@ mod tests {
         there_and_back(
             read::<PlayKeys>(r#"{ quit = "Q", pause = ["space", "\"", "\\"] }"#).unwrap(),
         );
+    }
+
+    #[test]
+    fn programs_have_absolute_paths() {
+        let wrong = read::<Programs>(r#"{ alice = "zsh" }"#).unwrap_err();
+        assert_eq!(wrong, r#"alice: "zsh" is not an absolute path"#);
+        assert!(read::<Programs>(r#""zsh""#).unwrap_err().contains("is not a table of names"));
+        assert!(read::<FilePath>(r#""~/zsh""#).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::termios::isatty;
 
@@ -26,6 +27,7 @@ use crate::event::{Micros, TermSize};
 use crate::sys::clock::{self, Clock};
 use crate::sys::monitor::{Monitor, Program, Stream};
 use crate::sys::nonblock::Nonblocking;
+use crate::sys::privilege::Own;
 use crate::sys::pty;
 use crate::sys::signals::Signals;
 use crate::sys::tty::Tty;
@@ -55,6 +57,11 @@ pub struct Plan {
     pub input: Mode,
     /// How much of a stream without a PTY is kept.
     pub streams: StreamLimits,
+    /// Set where nobody may work around the record: what hrec took from the
+    /// person for itself. Then standard input passes through hrec too, nobody
+    /// else can open the terminal while the session lasts, and it lasts until
+    /// the program's streams have ended, as without hrec.
+    pub guarded: Option<Own>,
 }
 
 /// A session whose program waits to be started.
@@ -65,7 +72,10 @@ pub struct Prepared {
     monitor: Monitor,
     signals: Signals,
     taps: Vec<Tap>,
+    /// hrec's own streams, where the taps have taken their places.
+    aside: Vec<(u8, OwnedFd)>,
     foreground: bool,
+    guarded: bool,
     strict: bool,
     input: Mode,
     limits: StreamLimits,
@@ -96,7 +106,11 @@ impl Prepared {
     /// # Errors
     /// When the system has no PTY, process or descriptor left.
     pub fn new(plan: Plan) -> io::Result<Self> {
-        let tty = Tty::find();
+        let guarded = plan.guarded.is_some();
+        let mut tty = Tty::find();
+        if guarded && let Some(tty) = &mut tty {
+            tty.keep_others_out();
+        }
         let pty = match &tty {
             Some(tty) => Some(pty::open(tty.termios().ok().as_ref(), tty.size().ok())?),
             None => None,
@@ -107,7 +121,13 @@ impl Prepared {
             if pty.is_some() && isatty(fd) {
                 return Ok(Stream::Pty);
             }
-            if number == 0 || rustix::io::fcntl_getfd(fd).is_err() {
+            let open = rustix::io::fcntl_getfd(fd).is_ok();
+            if number == 0 && guarded && open {
+                let (theirs, to) = pipe_with(PipeFlags::CLOEXEC)?;
+                taps.push(Tap::new(number, Nonblocking::of(fd, false)?, Nonblocking::ours(to)?));
+                return Ok(Stream::Fd(theirs));
+            }
+            if number == 0 || !open {
                 // Read through a pipe of ours, standard input would lose what
                 // the program leaves unread for the next one (`ssh -n` in a
                 // shell's `while read` loop).
@@ -120,9 +140,7 @@ impl Prepared {
             }
             let (from, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             pipes.push((id, theirs.try_clone()?));
-            let flags = rustix::fs::fcntl_getfl(&from)? | rustix::fs::OFlags::NONBLOCK;
-            rustix::fs::fcntl_setfl(&from, flags)?;
-            taps.push(Tap::new(number, from, Nonblocking::of(fd, true)?));
+            taps.push(Tap::new(number, Nonblocking::ours(from)?, Nonblocking::of(fd, true)?));
             Ok(Stream::Fd(theirs))
         };
         let streams = [
@@ -131,6 +149,7 @@ impl Prepared {
             stream(2, rustix::stdio::stderr())?,
         ];
         drop(pipes);
+        let aside = if guarded { set_aside()? } else { Vec::new() };
         // In a pipeline other programs use the terminal as well: the program
         // gets it when it asks for it.
         let all_pty = streams.iter().all(|s| matches!(s, Stream::Pty));
@@ -140,6 +159,7 @@ impl Prepared {
             args: plan.args,
             arg0: plan.arg0,
             env: plan.env,
+            own: plan.guarded,
             streams,
             foreground,
         };
@@ -152,7 +172,9 @@ impl Prepared {
             monitor,
             signals,
             taps,
+            aside,
             foreground,
+            guarded,
             strict: plan.strict,
             input: plan.input,
             limits: plan.streams,
@@ -182,6 +204,12 @@ impl Prepared {
 
     /// Lets everything go; the program is never started.
     pub fn abandon(self) {
+        for (number, fd) in self.aside {
+            let _ = match number {
+                0 => rustix::stdio::dup2_stdin(&fd),
+                _ => rustix::stdio::dup2_stdout(&fd),
+            };
+        }
         drop(self.master);
         self.monitor.close();
     }
@@ -206,6 +234,7 @@ impl Prepared {
     {
         let queue = Arc::new(Queue::new()?);
         let judge = Judge::new(self.input, self.size());
+        drop(self.aside);
         let rules = Rules { strict: self.strict, judge, streams: self.limits };
         let writer = Writer::new(sink, Arc::clone(&queue), clock, rules);
         let (end, ended) = mpsc::channel();
@@ -232,6 +261,7 @@ impl Prepared {
             clock,
             strict: self.strict,
             foreground: self.foreground,
+            complete: self.guarded,
         });
         // The terminal is the person's again, and the program hung up, by the
         // time a panic arrives here; what was recorded up to then is finished.
@@ -257,6 +287,27 @@ impl Prepared {
         let refused = refused.map(io::Error::from);
         Ok(Outcome { exit, reason, duration, failure, refused, finished })
     }
+}
+
+/// Puts nothing in the places of standard input and output, where these are no
+/// terminal: the taps have them, and whoever is at the other end is to see the
+/// end when the program makes it, not only when hrec leaves.
+fn set_aside() -> io::Result<Vec<(u8, OwnedFd)>> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, 0.into())?;
+    let mut aside = Vec::new();
+    for (number, fd) in [(0, rustix::stdio::stdin()), (1, rustix::stdio::stdout())] {
+        if isatty(fd) {
+            continue;
+        }
+        if let Ok(kept) = rustix::io::fcntl_dupfd_cloexec(fd, 3) {
+            aside.push((number, kept));
+            match number {
+                0 => rustix::stdio::dup2_stdin(&null)?,
+                _ => rustix::stdio::dup2_stdout(&null)?,
+            }
+        }
+    }
+    Ok(aside)
 }
 
 /// Which file a descriptor is: device and inode.
@@ -363,6 +414,7 @@ mod tests {
             strict,
             input: Mode::None,
             streams: StreamLimits { burst: 1 << 20, rate: 1 << 20 },
+            guarded: None,
         };
         let prepared = Prepared::new(plan).unwrap();
         let outcome = prepared.run(Broken, Clock::start(), |_| (), |_, _, _, _, _| ()).unwrap();

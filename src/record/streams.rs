@@ -1,8 +1,6 @@
 //! A standard stream of the program that is no terminal: a pipe that hrec
 //! stands in, so that what passes is on the record too.
 
-use std::os::fd::OwnedFd;
-
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
@@ -13,24 +11,34 @@ use crate::sys::nonblock::Nonblocking;
 /// As much as a pipe holds, pipe(7).
 const BUFFER: usize = 1 << 16;
 
-/// One stream, from the program outwards.
+/// One stream: from the program outwards, or the program's standard input.
 #[derive(Debug)]
 pub struct Tap {
     number: u8,
-    /// The pipe's end; `None` once it is at its end or nobody wants more.
-    from: Option<OwnedFd>,
-    to: Nonblocking,
+    /// Where it comes from; `None` once that is at its end or nobody wants
+    /// more.
+    from: Option<Nonblocking>,
+    /// Where it goes; `None` once all has gone there that will.
+    to: Option<Nonblocking>,
     buffer: Vec<u8>,
     start: usize,
     refused: Option<Errno>,
 }
 
 impl Tap {
-    /// Stream `number` (1 or 2), from the pipe `from` (which does not block)
-    /// to hrec's own.
+    /// Stream `number`: 1 or 2, from the program's pipe to hrec's own stream; 0,
+    /// from hrec's own to the program's pipe.
     #[must_use]
-    pub fn new(number: u8, from: OwnedFd, to: Nonblocking) -> Self {
-        Self { number, from: Some(from), to, buffer: Vec::new(), start: 0, refused: None }
+    pub fn new(number: u8, from: Nonblocking, to: Nonblocking) -> Self {
+        let (from, to) = (Some(from), Some(to));
+        Self { number, from, to, buffer: Vec::new(), start: 0, refused: None }
+    }
+
+    /// Whether it is one that the program writes: the session lasts until all
+    /// of those is passed on, and for no input.
+    #[must_use]
+    pub fn is_output(&self) -> bool {
+        self.number != 0
     }
 
     /// Whether all that will come has been passed on.
@@ -60,8 +68,8 @@ impl Tap {
 
     /// Adds what to wait for.
     pub fn poll<'a>(&'a self, room: bool, fds: &mut Vec<PollFd<'a>>) {
-        if !self.is_empty() {
-            fds.push(PollFd::new(&self.to, PollFlags::OUT));
+        if let (Some(to), false) = (&self.to, self.is_empty()) {
+            fds.push(PollFd::new(to, PollFlags::OUT));
         } else if let (Some(from), true) = (&self.from, room) {
             fds.push(PollFd::new(from, PollFlags::IN));
         }
@@ -81,9 +89,9 @@ impl Tap {
             self.read(now, queue, lost);
             read = self.buffer.len();
         }
-        if !self.is_empty() {
+        if let (Some(to), false) = (&self.to, self.is_empty()) {
             let pending = self.buffer.get(self.start..).unwrap_or_default();
-            match self.to.write(pending) {
+            match to.write(pending) {
                 Ok(n) => self.start += n,
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(error) => {
@@ -97,6 +105,10 @@ impl Tap {
                 }
             }
         }
+        if self.is_done() {
+            // Whoever reads there is to see the end.
+            self.to = None;
+        }
         read
     }
 
@@ -104,7 +116,7 @@ impl Tap {
         let Some(from) = &self.from else { return };
         self.buffer.resize(BUFFER, 0);
         self.start = 0;
-        match rustix::io::read(from, &mut self.buffer) {
+        match from.read(&mut self.buffer) {
             Ok(0) => {
                 self.buffer.clear();
                 self.from = None;

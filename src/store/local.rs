@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::sys::sharing;
 
 /// What the names of a recording's files end in, after its id.
 const SUFFIXES: [&str; 3] = [".cast.zst.age", ".cast.zst.age.part", ".manifest.json"];
@@ -113,7 +115,7 @@ impl Local {
     }
 
     /// Makes the directory for a recording that starts on this day (`YYYY`,
-    /// `MM`, `DD`), for its owner alone. A directory that was made is durable
+    /// `MM`, `DD`), for its owner alone unless the store is shared. A directory that was made is durable
     /// when this returns: a recording in it is worth nothing without it.
     ///
     /// # Errors
@@ -121,7 +123,7 @@ impl Local {
     pub fn day(&self, (year, month, day): (&str, &str, &str)) -> Result<PathBuf, Error> {
         let dir = self.root.join("recordings").join(year).join(month).join(day);
         let there = dir.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned);
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|source| Error::Io {
+        sharing::create_dir_all(&dir).map_err(|source| Error::Io {
             what: "create",
             path: dir.clone(),
             source,

@@ -76,6 +76,12 @@ pub fn close_descriptors() {
     }
 }
 
+/// Closes every descriptor beyond the standard streams, whoever handed it on.
+/// To be called before this process has any of its own.
+pub fn close_all() {
+    close_all_but(&[]);
+}
+
 /// Makes ends of children known to this process, also where its parent ignored
 /// SIGCHLD: the kernel would reap them unseen.
 pub(super) fn hear_children() {
@@ -130,7 +136,7 @@ fn close_range(first: u32, last: u32) {
         return;
     }
     // SAFETY: called in the monitor, a forked process that leaves through _exit
-    // and drops none of the descriptors' owners.
+    // and drops none of the descriptors' owners; or before this process has any.
     unsafe {
         if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
             // Linux before 5.9 has no close_range(2).

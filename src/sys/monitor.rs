@@ -27,6 +27,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use rustix::termios::tcsetpgrp;
 
 use super::inherited;
+use super::privilege::{self, Own};
 use super::signals::{Signals, to_group};
 
 /// How long the program may take to end after a hang-up, and again after
@@ -87,8 +88,11 @@ pub struct Program {
     pub args: Vec<OsString>,
     /// `argv[0]`, where that is not the name.
     pub arg0: Option<OsString>,
-    /// Variables added to hrec's own environment.
+    /// Variables added to hrec's own environment, or to that in `own`.
     pub env: Vec<(OsString, OsString)>,
+    /// What hrec took from the person for itself, and the program gets back;
+    /// the group that hrec has by its binary is given up then.
+    pub own: Option<Own>,
     /// Standard input, output and error.
     pub streams: [Stream; 3],
     /// Whether it may use the PTY from the start, or must ask for it (SIGTTIN,
@@ -203,6 +207,9 @@ struct Watch {
 
 impl Watch {
     fn run(mut program: Program, pty: Option<OwnedFd>, socket: OwnedFd) -> io::Result<()> {
+        if program.own.is_some() {
+            privilege::drop_group()?;
+        }
         // Until the program has them, what it inherits stays open too.
         let own = [&socket].into_iter().chain(&pty).map(AsRawFd::as_raw_fd);
         let streams = program.streams.iter().filter_map(stream_fd);
@@ -259,6 +266,10 @@ impl Watch {
     /// the execution failed is looked at when it has ended.
     fn spawn(&mut self, program: &mut Program) -> io::Result<()> {
         let mut command = Command::new(&program.name);
+        let own = program.own.take();
+        if let Some(own) = &own {
+            command.env_clear().envs(own.environment.iter().map(|(k, v)| (k, v)));
+        }
         command.args(&program.args).envs(program.env.iter().map(|(k, v)| (k, v)));
         if let Some(arg0) = &program.arg0 {
             command.arg0(arg0);
@@ -279,8 +290,8 @@ impl Watch {
         let socket = self.socket.as_raw_fd();
         let foreground = program.foreground;
         let mask = self.signals.before();
-        // SAFETY: the closure calls only setpgid, pthread_sigmask, tcsetpgrp and
-        // send, which are async-signal-safe, and both descriptors stay open
+        // SAFETY: the closure calls only setpgid, pthread_sigmask, tcsetpgrp,
+        // setrlimit, umask and send, which are async-signal-safe, and both descriptors stay open
         // until the exec.
         unsafe {
             command.pre_exec(move || {
@@ -293,6 +304,9 @@ impl Watch {
                     }
                 }
                 send(BorrowedFd::borrow_raw(socket), b'p', 0);
+                if let Some(own) = &own {
+                    own.give_back();
+                }
                 // The program starts with the mask that hrec was started with.
                 mask.apply();
                 Ok(())

@@ -48,6 +48,16 @@ impl Nonblocking {
         })
     }
 
+    /// One that is hrec's alone, an end of a pipe: its own description is made
+    /// not to block.
+    ///
+    /// # Errors
+    /// fcntl(2)'s.
+    pub fn ours(fd: OwnedFd) -> io::Result<Self> {
+        rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        Ok(Self { fd, own: true, socket: false })
+    }
+
     /// Reads what is there.
     ///
     /// # Errors

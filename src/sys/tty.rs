@@ -23,6 +23,8 @@ pub struct Tty {
     output: Nonblocking,
     /// The person's settings while the terminal is raw.
     saved: Option<Termios>,
+    /// Whether nobody else may open it.
+    exclusive: bool,
 }
 
 impl Tty {
@@ -45,7 +47,13 @@ impl Tty {
     fn on(fd: OwnedFd) -> Option<Self> {
         let input = Nonblocking::of(fd.as_fd(), false).ok()?;
         let output = Nonblocking::of(fd.as_fd(), true).ok()?;
-        Some(Self { fd, input, output, saved: None })
+        Some(Self { fd, input, output, saved: None, exclusive: false })
+    }
+
+    /// Lets nobody but root open it while this lives: whoever could, from
+    /// inside the session, would talk to the person past the recorder.
+    pub fn keep_others_out(&mut self) {
+        self.exclusive = rustix::termios::ioctl_tiocexcl(&self.fd).is_ok();
     }
 
     /// Where the person's keys come from.
@@ -154,6 +162,9 @@ impl AsFd for Tty {
 impl Drop for Tty {
     fn drop(&mut self) {
         self.restore();
+        if self.exclusive {
+            let _ = rustix::termios::ioctl_tiocnxcl(&self.fd);
+        }
     }
 }
 

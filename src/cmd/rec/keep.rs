@@ -15,7 +15,6 @@ use super::clerk::{Clerk, Told, Watched};
 use super::lookup::Found;
 use super::sealing::Sealing;
 use super::tell;
-use crate::cli;
 use crate::cmd::ledger::Access;
 use crate::cmd::place::read_key_list;
 use crate::config::{Config, ManifestCommand, Mode, identity as keys};
@@ -51,6 +50,14 @@ pub struct Session<'a> {
     pub who: &'a Who,
     /// What the program is pointed at.
     pub target: &'a Target,
+    /// The finished recording, where it is not the store's to say.
+    pub output: Option<&'a Path>,
+    /// Its title.
+    pub title: Option<&'a str>,
+    /// The program's environment.
+    pub environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Whether keys that are missing are made, as the person's own.
+    pub makes_keys: bool,
 }
 
 /// An open recording.
@@ -92,12 +99,7 @@ impl Keep {
     ///
     /// # Errors
     /// When the keys or the store cannot be used.
-    pub fn open(
-        args: &cli::Rec,
-        config: &Config,
-        session: &Session<'_>,
-        prepared: &Prepared,
-    ) -> Result<Self> {
+    pub fn open(config: &Config, session: &Session<'_>, prepared: &Prepared) -> Result<Self> {
         let to = keys::record_to(config)?;
         let mut recipients = Recipients::new();
         for recipient in &to.recipients {
@@ -109,19 +111,22 @@ impl Keep {
                 .with_context(|| format!("cannot read the recipients in {name}"))?;
             recipients.add_file(&name, &text)?;
         }
-        let sealing = Sealing::begin(config, session.id.as_str(), session.start);
+        let makes = session.makes_keys;
+        let sealing = Sealing::begin(config, session.id.as_str(), session.start, makes);
+        let ledger = session.output.is_none().then(|| Access::new(config));
+        let ledger = ledger.filter(|access| makes || access.has_key());
         let begun = Begin {
-            output: args.output.clone(),
+            output: session.output.map(Path::to_owned),
             store: config.store(),
             min_free: config.store_min_free.value.0,
             quota: config.store_quota_user.value.0,
             uid: session.who.uid(),
             id: session.id.clone(),
-            header: header(args, config, session, prepared),
+            header: header(config, session, prepared),
             manifest: begun(config, session, &recipients, &sealing),
             recipients,
             sync: config.record_sync.value,
-            ledger: args.output.is_none().then(|| Access::new(config)),
+            ledger,
             strict: config.record_mode.value == Mode::Strict,
         }
         .within_limit()?;
@@ -286,7 +291,7 @@ fn begun(
 }
 
 /// What the recording says of itself, inside the encryption.
-fn header(args: &cli::Rec, config: &Config, session: &Session<'_>, prepared: &Prepared) -> Header {
+fn header(config: &Config, session: &Session<'_>, prepared: &Prepared) -> Header {
     let words: Vec<String> =
         words(session).iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let mut hrec = object(Ok(json!({
@@ -302,16 +307,17 @@ fn header(args: &cli::Rec, config: &Config, session: &Session<'_>, prepared: &Pr
     if let Some(parent) = session.who.parent() {
         hrec.insert("parent".to_owned(), parent.into());
     }
+    let variable = |name: &str| (session.environment)(name)?.into_string().ok();
     let env = ["SHELL", "TERM", "LANG"]
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .filter_map(|name| Some((name.to_owned(), variable(name)?)))
         .collect();
     Header {
         size: prepared.size(),
-        term_type: std::env::var("TERM").ok(),
+        term_type: variable("TERM"),
         timestamp: Some(session.start.as_second()),
         command: Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
-        title: args.title.clone(),
+        title: session.title.map(str::to_owned),
         env,
         hrec: Some(hrec),
         ..Header::default()

@@ -5,7 +5,7 @@ mod clerk;
 pub(super) mod keep;
 mod lookup;
 pub(super) mod sealing;
-mod tell;
+pub(super) mod tell;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -59,6 +59,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             burst: config.shell_stream_burst.value.0,
             rate: config.shell_stream_rate.value.0,
         },
+        guarded: None,
     };
     let prepared = Prepared::new(plan).context("cannot prepare a session")?;
     let who = Who::gather(&Facts {
@@ -73,8 +74,12 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         args: &arguments,
         who: &who,
         target: &target,
+        output: args.output.as_deref(),
+        title: args.title.as_deref(),
+        environment: &|name| std::env::var_os(name),
+        makes_keys: true,
     };
-    let keep = match Keep::open(args, config, &session, &prepared) {
+    let keep = match Keep::open(config, &session, &prepared) {
         Ok(keep) => keep,
         Err(error) => {
             prepared.abandon();
@@ -124,7 +129,7 @@ fn shell() -> OsString {
 }
 
 /// The program's own status, or what a shell would make of its end.
-fn status(exit: Exit) -> u8 {
+pub(super) fn status(exit: Exit) -> u8 {
     match exit {
         Exit::Code(code) => u8::try_from(code & 0xff).unwrap_or(FAILED),
         Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(FAILED),
@@ -134,12 +139,12 @@ fn status(exit: Exit) -> u8 {
 
 /// 127 where there is no such program, 126 where it cannot be executed, as
 /// shells have it (POSIX.1-2017, 2.8.2).
-fn not_executed(errno: i32) -> u8 {
+pub(super) fn not_executed(errno: i32) -> u8 {
     if errno == libc::ENOENT { 127 } else { 126 }
 }
 
 /// The judge's rule for a setting.
-fn judged(input: Input) -> Mode {
+pub(super) fn judged(input: Input) -> Mode {
     match input {
         Input::Echoed => Mode::Echoed,
         Input::Full => Mode::Full,
@@ -147,7 +152,7 @@ fn judged(input: Input) -> Mode {
     }
 }
 
-fn own_groups(who: &Who) -> Vec<String> {
+pub(super) fn own_groups(who: &Who) -> Vec<String> {
     users::by_uid(who.uid()).map(|user| users::groups(&user)).unwrap_or_default()
 }
 

@@ -37,11 +37,12 @@ enum Way {
 }
 
 impl Sealing {
-    /// Makes the session's key, and begins to have it certified.
-    pub fn begin(config: &Config, id: &str, start: jiff::Timestamp) -> Self {
+    /// Makes the session's key, and begins to have it certified; by a key that
+    /// is made now, where `make` says so and there is none.
+    pub fn begin(config: &Config, id: &str, start: jiff::Timestamp, make: bool) -> Self {
         let key = SessionKey::new();
         let (sender, certified) = mpsc::channel();
-        let made = make_own(config);
+        let made = if make { make_own(config) } else { Ok(None) };
         let (path, agent) = (config.seal_key(), agent());
         let list = trusting(config);
         let (public, id) = (key.public(), id.to_owned());

@@ -82,6 +82,14 @@ pub fn end(
     }
 }
 
+/// What went wrong with a recording, where the session has nothing else to
+/// say.
+pub fn unrecorded<T>(outcome: &Outcome<anyhow::Result<T>>) {
+    if let Some(sentence) = failure(outcome) {
+        line(&safe_text(&sentence));
+    }
+}
+
 /// What went wrong with the recording, in one sentence.
 fn failure<T>(outcome: &Outcome<anyhow::Result<T>>) -> Option<String> {
     let tally = outcome.finished.as_ref().map(|(_, tally)| tally);

@@ -89,4 +89,7 @@ pub struct Endpoints {
     pub strict: bool,
     /// Whether the program may use the terminal from the start.
     pub foreground: bool,
+    /// Whether a session without a PTY lasts until the program's streams have
+    /// ended, whoever holds them then.
+    pub complete: bool,
 }

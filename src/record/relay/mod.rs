@@ -85,6 +85,7 @@ pub struct Relay {
     queue: Arc<Queue>,
     clock: Clock,
     strict: bool,
+    complete: bool,
     to_person: Passage,
     to_program: Passage,
     /// Whether the program has, or has asked for, the terminal.
@@ -131,6 +132,7 @@ impl Relay {
             queue: ends.queue,
             clock: ends.clock,
             strict: ends.strict,
+            complete: ends.complete,
             to_person: Passage::new(),
             to_program: Passage::new(),
             wants_terminal: ends.foreground,
@@ -200,13 +202,21 @@ impl Relay {
             || self.late_bytes >= PTY_HOLDS
             || self.ends_for_the_store()
             || self.strict && self.queue.has_failed();
-        let ended = self.master.is_none() && self.taps.iter().all(Tap::is_done);
-        (ended || late && read) && self.has_delivered()
+        let ended = self.master.is_none() && self.outputs().all(Tap::is_done);
+        (ended || late && read && !self.waits_for_streams()) && self.has_delivered()
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = &Tap> {
+        self.taps.iter().filter(|tap| tap.is_output())
+    }
+
+    fn waits_for_streams(&self) -> bool {
+        self.complete && self.master.is_none() && self.ending.is_none()
     }
 
     /// Whether all that was read has reached whoever reads hrec's output.
     fn has_delivered(&self) -> bool {
-        (self.to_person.is_empty() || self.person_gone) && self.taps.iter().all(Tap::is_empty)
+        (self.to_person.is_empty() || self.person_gone) && self.outputs().all(Tap::is_empty)
     }
 
     fn wait_and_move(&mut self) {
@@ -326,7 +336,7 @@ impl Relay {
         // Until there is room, or what was read is taken, there is nothing to
         // be done then.
         if let Some(at) = self.drained_by {
-            if room && self.has_delivered() {
+            if room && self.has_delivered() && !self.waits_for_streams() {
                 at_most(at.saturating_duration_since(now));
             }
             if self.ending.is_some() {

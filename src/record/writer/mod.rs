@@ -194,8 +194,8 @@ impl<S: Sink, T: Time> Writer<S, T> {
             let (own, others) = rest.split_at_checked(item.len).unwrap_or((rest, &[]));
             rest = others;
             match &item.kind {
+                Kind::Input(_) | Kind::Stream(0) => self.tally.bytes_in += own.len() as u64,
                 Kind::Output | Kind::Stream(_) => self.tally.bytes_out += own.len() as u64,
-                Kind::Input(_) => self.tally.bytes_in += own.len() as u64,
                 Kind::Fact(fact) if fact.kind == "gap" => self.tally.lost(fact),
                 Kind::Resize(_) | Kind::Fact(_) => {}
             }

@@ -4,12 +4,14 @@
 //! here, so that a test can stop the writer before, in the middle of and after
 //! each.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use crate::sys::sharing;
 
 /// Each a change to the disk.
 pub trait Disk: Send + Sync {
@@ -54,13 +56,15 @@ pub struct RealDisk;
 
 impl RealDisk {
     fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-        match options.create(true).mode(0o600).open(path) {
+        let file = match options.create(true).mode(0o600).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_dir(path.parent().unwrap_or(path))?;
                 options.open(path)
             }
             result => result,
-        }
+        }?;
+        sharing::share(&file, path)?;
+        Ok(file)
     }
 }
 
@@ -91,9 +95,10 @@ impl Disk for RealDisk {
     }
 }
 
-/// Makes a directory and those above it, for their owner alone.
+/// Makes a directory and those above it: for their owner alone, but in a store
+/// that is shared.
 pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    sharing::create_dir_all(dir)
 }
 
 /// Reads a file of at most `limit` bytes; `InvalidData` when it has more.

@@ -108,11 +108,11 @@ impl Signer {
     /// # Errors
     /// [`Error`].
     pub fn load(path: &Path, agent: Option<&Path>) -> Result<Self, Error> {
-        let (text, mode) = read(path)?;
+        let (text, mode, group) = read(path)?;
         if !text.trim_ascii_start().starts_with(PRIVATE) {
             return Self::in_agent(path, &text, agent);
         }
-        if mode & 0o077 != 0 {
+        if !is_private(mode, group) {
             return Err(Error::Readable { path: path.to_owned(), mode: mode & 0o777 });
         }
         let no_key = |what: String| Error::NoKey { path: path.to_owned(), what };
@@ -220,19 +220,28 @@ fn beside(path: &Path) -> Result<Option<(PublicKey, String)>, Error> {
     if !path.exists() {
         return Ok(None);
     }
-    let (text, _) = read(&path)?;
+    let (text, _, _) = read(&path)?;
     let key = std::str::from_utf8(&text).ok().and_then(PublicKey::from_line);
     Ok(key.filter(|(key, _)| key.certificate().is_some()))
 }
 
-/// A file's content and mode.
-fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), Error> {
+/// Whether nobody may read a file of this mode and group but its owner; or, on
+/// a host whose sessions sign with one key, those sessions' group, which is no
+/// person's.
+fn is_private(mode: u32, group: u32) -> bool {
+    let (own, given) = (rustix::process::getgid().as_raw(), rustix::process::getegid().as_raw());
+    let sessions = group == given && given != own || own == 0 && group != 0;
+    mode & if sessions { 0o037 } else { 0o077 } == 0
+}
+
+/// A file's content, mode and group.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32, u32), Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode();
+    let data = file.metadata().map_err(failed)?;
     let mut text = Zeroizing::new(Vec::with_capacity(4096));
     file.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
-    Ok((text, mode))
+    Ok((text, data.mode(), data.gid()))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::disk;
 use super::note::{Kind, VerifierKey};
 use super::read::Reader;
 use super::segment::head_line;
-use crate::sys::{clock, detach, syslog};
+use crate::sys::{clock, detach, sharing, syslog};
 
 /// The longest answer and the longest state that are read.
 const LARGEST: usize = 1 << 16;
@@ -150,8 +150,9 @@ fn read(path: &Path) -> Option<State> {
 fn one(dir: &Path, anchor: &Anchor, until: Instant) -> io::Result<()> {
     let path = file(dir, anchor, "json");
     disk::make_dir(path.parent().unwrap_or(dir))?;
-    let lock =
-        OpenOptions::new().append(true).create(true).mode(0o600).open(file(dir, anchor, "lock"))?;
+    let lock_path = file(dir, anchor, "lock");
+    let lock = OpenOptions::new().append(true).create(true).mode(0o600).open(&lock_path)?;
+    sharing::share(&lock, &lock_path)?;
     // Another session is at it: it hands on the same head, or one that the
     // next will.
     if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -196,6 +197,7 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    sharing::share(&file, &draft)?;
     file.write_all(bytes)?;
     std::fs::rename(draft, path)
 }

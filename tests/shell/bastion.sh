@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# A host whose people have hrec as their login shell, in namespaces of its own:
+# nothing of the machine's /etc is changed, and all its processes end with it.
+# Called by unshare --mount --pid --fork --kill-child --mount-proc; arguments:
+# a directory, hrec, the port, a recipient, and what is added to config.toml.
+set -euo pipefail
+base=$1 hrec=$2 port=$3 recipient=$4 config=$5
+
+group=64100
+cp -a /etc "$base/etc"
+etc=$base/etc
+echo "hrec:x:$group:" >>"$etc/group"
+person() {
+    local name=$1 id=$2 shell=$3
+    echo "$name:x:$id:" >>"$etc/group"
+    echo "$name:x:$id:$id::$base/home/$name:$shell" >>"$etc/passwd"
+    echo "$name:*:19000::::::" >>"$etc/shadow"
+    mkdir -p "$base/home/$name/.ssh"
+    cp "$base/work/user_key.pub" "$base/home/$name/.ssh/authorized_keys"
+    chown -R "$id:$id" "$base/home/$name"
+    chmod 700 "$base/home/$name"
+}
+# By their shell alone; by a forced command too; by the link's name; by the
+# configuration; without hrec; and one with a shell that reads a file first.
+person alice 64101 "$base/bin/hrec-shell"
+person bob 64102 "$base/bin/hrec-shell"
+person zoe 64103 "$base/bin/hrec-shell-zsh"
+person dan 64104 "$base/bin/hrec-shell"
+person carol 64105 /bin/bash
+person rescue 64106 "$base/bin/hrec-shell"
+person eve 64107 /bin/bash
+
+# Not on a file system that ignores the set-group-ID bit.
+mkdir "$base/bin"
+mount -t tmpfs -o mode=755 none "$base/bin"
+cp "$hrec" "$base/bin/hrec"
+chgrp "$group" "$base/bin/hrec"
+chmod 2755 "$base/bin/hrec"
+ln -s hrec "$base/bin/hrec-shell"
+ln -s hrec "$base/bin/hrec-shell-zsh"
+echo "$base/bin/hrec-shell" >>"$etc/shells"
+echo "$base/bin/hrec-shell-zsh" >>"$etc/shells"
+
+install -d -o root -g "$group" -m 2770 "$base/store"
+install -d -m 755 "$etc/hrec"
+cat >"$etc/hrec/config.toml" <<TOML
+locked = ["*"]
+[record]
+mode = "strict"
+recipients = ["$recipient"]
+rescue_users = ["rescue"]
+[store]
+path = "$base/store"
+min_free = "1MiB"
+[seal]
+key = "/etc/hrec/signing_key"
+$config
+TOML
+for key in signing_key ledger_key; do
+    ssh-keygen -q -t ed25519 -N '' -C bastion -f "$etc/hrec/$key"
+    chgrp "$group" "$etc/hrec/$key"
+    chmod 640 "$etc/hrec/$key"
+done
+{
+    printf '* cert-authority,namespaces="hrec*" %s\n' "$(cat "$etc/hrec/signing_key.pub")"
+    printf '* namespaces="hrec*" %s\n' "$(cat "$etc/hrec/signing_key.pub")"
+    printf '* namespaces="hrec*" %s\n' "$(cat "$etc/hrec/ledger_key.pub")"
+} >"$etc/hrec/allowed_signers"
+
+mkdir -p /run/sshd
+mount --bind "$etc" /etc
+cat >"$base/sshd_config" <<SSHD
+ListenAddress 127.0.0.1:$port
+HostKey $base/work/host_key
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+PrintMotd no
+PrintLastLog no
+MaxStartups 500:30:1000
+MaxSessions 100
+ExposeAuthInfo yes
+AcceptEnv LANG LC_* TRIED_*
+Subsystem sftp /usr/lib/openssh/sftp-server
+Match User bob,eve
+    ForceCommand $base/bin/hrec shell
+SSHD
+/usr/sbin/sshd -D -e -f "$base/sshd_config" &
+wait $!
