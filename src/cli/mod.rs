@@ -321,6 +321,10 @@ pub struct Recover {
     after_long_help = "Exit status:\n0 when all is well, 1 when there are findings.\n\nExamples:\n  hrec doctor\n  hrec doctor --json | jq .findings"
 )]
 pub struct Doctor {
+    /// Check instead whether people can work unrecorded on this host, see hrec-bastion(7)
+    #[arg(long)]
+    pub bastion: bool,
+
     /// Write JSON
     #[arg(long)]
     pub json: bool,

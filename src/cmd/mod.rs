@@ -93,6 +93,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         // With an argument, which it does not take, clap has said so.
         Verb::Shell(_) => Ok(fail("hrec shell takes no arguments", USAGE)),
         // The one verb that must work with a broken configuration.
+        Verb::Doctor(args) if args.bastion => doctor::run(args, Config::of_host()),
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),
         // And one that needs none.
         Verb::Completions(args) => completions::run(args),

@@ -241,7 +241,10 @@ impl Value for Programs {
             return "{}".to_owned();
         }
         let one = |(name, path): (&String, &PathBuf)| {
-            format!("{} = {}", quoted(name), quoted(&path.to_string_lossy()))
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let bare = !name.is_empty() && name.chars().all(plain);
+            let name = if bare { name.clone() } else { quoted(name) };
+            format!("{name} = {}", quoted(&path.to_string_lossy()))
         };
         format!("{{ {} }}", self.0.iter().map(one).collect::<Vec<_>>().join(", "))
     }

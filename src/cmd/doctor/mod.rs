@@ -1,6 +1,8 @@
 //! `hrec doctor`: what is well, what is not, and what to do about it.
 
+mod bastion;
 mod checks;
+mod sshd;
 mod trial;
 
 use std::io::Write;
@@ -62,8 +64,12 @@ pub fn run(args: &cli::Doctor, config: Result<Config, config::Error>) -> Result<
             None
         }
         Ok(config) => {
-            checks.extend(checks::all(config));
-            checks.push(trial::run(config));
+            if args.bastion {
+                checks.extend(bastion::all(config));
+            } else {
+                checks.extend(checks::all(config));
+                checks.push(trial::run(config));
+            }
             Some(config)
         }
     };
@@ -128,8 +134,8 @@ fn as_json(checks: &[Check], config: Option<&Config>) -> Result<String> {
     let mut overruled = Vec::new();
     if let Some(config) = config {
         for (key, value, source, locked) in config.list() {
-            // Settings are shown as TOML that is JSON too.
-            let value: Value = serde_json::from_str(&value)?;
+            // Settings are shown as TOML that is JSON too, all but tables.
+            let value: Value = serde_json::from_str(&value).unwrap_or(Value::String(value));
             settings.push(json!({
                 "key": key, "value": value, "source": source.kind(), "from": source.to_string(), "locked": locked,
             }));
