@@ -11,7 +11,8 @@ use std::process::Command;
 
 use hrec::cli::{self, programs};
 use hrec::config::KEYS;
-use hrec::play::keymap::GROUPS;
+use hrec::play::browser::keys::COMMANDS;
+use hrec::play::keymap::{Entry, GROUPS};
 
 fn man() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man")
@@ -158,17 +159,21 @@ fn keys() -> String {
     out.push('\n');
     for group in GROUPS {
         let _ = writeln!(out, ".SS {}", group.title);
-        for entry in group.entries {
-            let _ = writeln!(
-                out,
-                ".TP 20\n.B {}\n{}\n.RI ( {} )",
-                roff(&entry.keys.join("  ")),
-                wrapped(&roff(&format!("{}.", capital(entry.about)))),
-                roff(entry.name)
-            );
-        }
+        group.entries.iter().for_each(|entry| out += &key(entry));
     }
-    out + PLAYER
+    out += PLAYER;
+    out += BROWSER;
+    COMMANDS.iter().for_each(|entry| out += &key(entry));
+    out
+}
+
+fn key<C>(entry: &Entry<C>) -> String {
+    format!(
+        ".TP 20\n.B {}\n{}\n.RI ( {} )\n",
+        roff(&entry.keys.join("  ")),
+        wrapped(&roff(&format!("{}.", capital(entry.about)))),
+        roff(entry.name)
+    )
 }
 
 fn capital(text: &str) -> String {
@@ -193,6 +198,9 @@ an alert,\n\
 a marker, recorded or your own, and\n\
 .B \\[u2195]\n\
 a new size of the terminal.\n";
+
+const BROWSER: &str = ".SS The browser\n\
+Letters go to the filter, so that no command can be given one.\n";
 
 /// The sections of `hrec.1` that are no single command's.
 fn overview(command: &clap::Command) -> String {

@@ -186,11 +186,6 @@ impl Views {
         Self { access, noted: Mutex::default() }
     }
 
-    /// Whether looks are noted.
-    pub(super) fn are_noted(&self) -> bool {
-        self.access.is_some()
-    }
-
     /// Notes that these are looked into. To be asked after they were opened,
     /// which may fail, and before anything of them is shown.
     ///

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::ledger::Views;
 use super::place::{Place, read_keys};
 use super::told;
+use crate::config::Config;
 use crate::event::{Data, Micros};
 use crate::format::cipher::{self, Identities};
 use crate::play::browser::filter::Fields;
@@ -19,6 +19,11 @@ use crate::seal::manifest::{self, Exit, Manifest};
 use crate::store::Local;
 use crate::timeline::Timeline;
 
+/// Why there is no preview where looks are noted: one that is not would be a
+/// way around `seal.log_views`, and one that is would fill the ledger with what
+/// the cursor passed over.
+const UNLOGGED: &str = "Not shown: seal.log_views is on, so that every look into a recording is \
+                        noted in the ledger. Enter plays it, and notes that.";
 /// Alerts of which the text is told; of the others their number is.
 const ALERTS: usize = 3;
 /// Events between two looks whether anybody still wants them counted.
@@ -36,22 +41,24 @@ pub(crate) struct Shelf {
     own: Option<String>,
     identity_files: Vec<PathBuf>,
     answers: Arc<Answers>,
-    views: Views,
+    /// Every look into a recording is noted in the ledger: so nobody gets one
+    /// by going through a list.
+    logs_views: bool,
     /// Once all of them could be opened.
     identities: Mutex<Option<Arc<Identities>>>,
 }
 
 impl Shelf {
-    /// The recordings in `store`, looked into with the identities in these
+    /// The recordings in the store, looked into with the identities in these
     /// files.
     pub(crate) fn new(
-        store: Local,
+        config: &Config,
         identity_files: Vec<PathBuf>,
         answers: Arc<Answers>,
-        views: Views,
     ) -> Self {
         let own = std::env::var(crate::identity::Who::PARENT).ok();
-        Self { store, own, identity_files, answers, views, identities: Mutex::default() }
+        let (store, logs_views) = (Local::new(config.store()), config.seal_log_views.value);
+        Self { store, own, identity_files, answers, logs_views, identities: Mutex::default() }
     }
 
     /// What opens recordings without asking anybody: no passphrase but those
@@ -91,6 +98,9 @@ impl Shelf {
     }
 
     fn open(&self, entry: &Entry) -> Result<Timeline, String> {
+        if self.logs_views {
+            return Err(UNLOGGED.to_owned());
+        }
         let (identities, left_out) = self.identities();
         Timeline::open(&entry.path, &identities).map_err(|error| {
             let locked = match &error {
@@ -171,9 +181,6 @@ impl Library for Shelf {
 
     fn preview(&self, entry: &Entry, wanted: &Wanted<'_>) -> Result<Screen, String> {
         let mut timeline = self.open(entry)?;
-        self.views
-            .note("preview", std::slice::from_ref(&entry.id))
-            .map_err(|error| format!("Not shown: {}", told(&error)))?;
         let failed = |error: recording::Error| why(&anyhow::Error::new(error));
         // A piece at a time: a recording without keyframes is read from its
         // start, and may be long.
@@ -190,10 +197,6 @@ impl Library for Shelf {
     }
 
     fn alerts(&self, entry: &Entry, wanted: &Wanted<'_>) -> Option<(usize, Vec<String>)> {
-        // Nobody has asked to look into these.
-        if self.views.are_noted() {
-            return None;
-        }
         let mut timeline = self.open(entry).ok()?;
         let (mut count, mut last) = (0, Vec::new());
         for (n, event) in timeline.events(0).ok()?.enumerate() {

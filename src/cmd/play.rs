@@ -16,20 +16,20 @@ use super::place::Place;
 use super::source::Source;
 use super::stage::Stage;
 use super::told;
+use super::verify::verdict;
 use crate::cli;
 use crate::config::Config;
 use crate::config::identity::to_read_with;
 use crate::event::{Header, Micros};
 use crate::format::cipher::Identities;
 use crate::play::browser::{Browser, Browsing, Choice, Desk};
-use crate::play::clock::{Speed, Wall, go_to};
+use crate::play::clock::{Speed, Wall, go_to, is_by_clock};
 use crate::play::keymap::Keymap;
 use crate::play::notes::{Key, Notes};
 use crate::play::panel::Shown;
 use crate::play::prompt::Message;
-use crate::play::{Ended, Model, Playhead, Setup, Terminal, plain};
+use crate::play::{Check, Ended, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
-use crate::store::Local;
 use crate::sys::signals::die_of;
 use crate::timeline::{LineEnds, Timeline, Wake, idle_limit, speed, with_streams};
 
@@ -91,9 +91,9 @@ fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
 /// Lets the person choose, plays what was chosen, and comes back.
 fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
-    let store = Local::new(config.store());
-    let shelf = Shelf::new(store, files.clone(), stage.answers(), ledger::Views::new(config));
+    let shelf = Shelf::new(config, files.clone(), stage.answers());
     let mut browser = Browser::new(&config.store().to_string_lossy(), TimeZone::system());
+    browser.set_keys(Keymap::with(&config.play_keys.value.0)?);
     // The terminal first: its signals are blocked in threads that start later.
     if stage.with(|_| ())?.is_none() {
         return Ok(None);
@@ -151,11 +151,14 @@ fn play(
     let setup = Setup { chosen, ..setup(place, &timeline, config, wake)? };
     let limit = limit(args, config, timeline.header());
     let mut playhead = Playhead::new(timeline, micros(limit));
-    begin(args, &mut playhead, &setup.wall, now)?;
+    let at = begin(args, &mut playhead, &setup.wall, now)?;
     if let Some(place) = place {
         ledger::view(config, "play", place)?;
     }
     let mut model = Model::new(playhead, setup, size);
+    if let Some(at) = at {
+        model.begin_at(at);
+    }
     let ended = stage.with(|driver| driver.run::<anyhow::Error>(&mut model))?;
     let Some(ended) = ended.transpose()? else { return Ok(None) };
     Ok(Some((ended, Some(model.into_timeline()))))
@@ -170,7 +173,7 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
     let header = timeline.header();
     let ours = header.hrec.as_ref().and_then(|hrec| hrec.get("start")?.as_str()?.parse().ok());
     let start = || header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
-    let wall = Wall { start: ours.or_else(start), zone: jiff::tz::TimeZone::system() };
+    let wall = Wall::new(ours.or_else(start), TimeZone::system());
     let opened = Content { header, version: timeline.version(), state: timeline.state() };
     let details = place.map(|place| {
         let manifest = place.manifest();
@@ -180,34 +183,58 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
     let name = place.and_then(|place| place.path.file_name());
     let name = name.map_or("standard input".into(), |name| name.to_string_lossy());
     let name = name.strip_suffix(recording::SUFFIX).unwrap_or(&name).to_owned();
-    let notes = notes(place, header, &name, config);
+    let (notes, remark) = notes(place, header, &name, config);
     let details = details.unwrap_or_default();
     let keymap = Keymap::with(&config.play_keys.value.0)?;
-    Ok(Setup { name, keymap, wall, details, notes, chosen: false, wake })
+    let check = place.filter(|place| place.paths.manifest().exists()).map(|place| {
+        let (place, config) = (place.clone(), config.clone());
+        let named = |line| ("verified".to_owned(), line);
+        let check = move || verdict(&place, &config).into_iter().map(named).collect();
+        Box::new(check) as Check
+    });
+    Ok(Setup { name, keymap, wall, details, check, notes, remark, chosen: false, wake })
 }
 
-/// The person's own markers. Those of what comes from a pipe are kept nowhere.
-fn notes(place: Option<&Place>, header: &Header, name: &str, config: &Config) -> Notes {
+/// The person's own markers, and why they cannot be read. Those of what comes
+/// from a pipe are kept nowhere.
+fn notes(
+    place: Option<&Place>,
+    header: &Header,
+    name: &str,
+    config: &Config,
+) -> (Notes, Option<String>) {
     let id = header.hrec.as_ref().and_then(|hrec| hrec.get("id")?.as_str().and_then(Key::of_id));
     let start = || Key::of_start(std::fs::File::open(&place?.path).ok()?).ok();
-    let dir = config.dirs().data.join("notes");
-    let opened = id.or_else(start).and_then(|key| Notes::open(&dir, key, name).ok());
-    opened.unwrap_or_else(Notes::none)
+    let Some(key) = id.or_else(start) else { return (Notes::none(), None) };
+    let mut notes = Notes::at(&config.dirs().data.join("notes"), key, name);
+    let failed = notes.read_again().err().map(|error| error.to_string());
+    (notes, failed)
 }
 
-/// Where the replay begins, and how fast.
-fn begin(args: &cli::Play, playhead: &mut Playhead, wall: &Wall, now: Micros) -> Result<()> {
+/// Where the replay begins, and how fast. Where only the whole recording tells,
+/// what the player is to go to as soon as it knows.
+fn begin<'a>(
+    args: &'a cli::Play,
+    playhead: &mut Playhead,
+    wall: &Wall,
+    now: Micros,
+) -> Result<Option<&'a str>> {
     playhead.set_speed(Speed::Times(args.speed));
     if args.follow {
         playhead.go_end()?;
-        return Ok(());
+        return Ok(None);
     }
+    let mut later = None;
     if let Some(at) = &args.at {
         let end = playhead.timeline_mut().duration()?;
-        playhead.go(go_to(at, 0, end, wall).map_err(|wrong| anyhow!("--at: {wrong}"))?);
+        if wall.is_known() && is_by_clock(at, end) {
+            later = Some(at.as_str());
+        } else {
+            playhead.go(go_to(at, 0, end, wall).map_err(|wrong| anyhow!("--at: {wrong}"))?);
+        }
     }
     playhead.toggle(now)?;
-    Ok(())
+    Ok(later)
 }
 
 fn limit(args: &cli::Play, config: &Config, header: &Header) -> Duration {

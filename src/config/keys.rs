@@ -199,8 +199,9 @@ keys! {
     /// In a replay, longer pauses are shortened to this; "0s" keeps them.
     play_idle: Duration = "play.idle", r#""2s""#;
 
-    /// Other keys for the player. A command that is named has the keys that are
-    /// listed here and no others; a key that is listed here is taken from the
-    /// command that had it. hrec-play(1) has the commands and their own keys.
+    /// Other keys for the player and the browser. A command that is named has
+    /// the keys that are listed here and no others; a key that is listed here
+    /// is taken from the command that had it. hrec-play(1) has the commands and
+    /// their own keys.
     play_keys: PlayKeys = "play.keys", "{}";
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::nearest::nearest;
-use crate::play::keymap::{self, Command, Keymap};
+use crate::play::keymap;
 use crate::seal::ledger::Anchor;
 
 /// A type that a setting can have.
@@ -283,10 +283,10 @@ impl Value for PlayKeys {
             };
             changes.insert(name.get_ref().to_string(), keys);
         }
-        match Keymap::with(&changes) {
-            Ok(_) => Ok(Self(changes)),
+        match keymap::check(&changes) {
+            Ok(()) => Ok(Self(changes)),
             Err(keymap::Error::Command(name)) => {
-                let meant = nearest(&name, Command::all().map(|entry| entry.name));
+                let meant = nearest(&name, keymap::names());
                 let meant = meant.map_or("hrec-play(1) lists them".to_owned(), |meant| {
                     format!("did you mean {meant}?")
                 });

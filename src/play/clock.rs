@@ -4,9 +4,8 @@
 //! that the recording could have.
 
 use jiff::civil;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 
+pub use super::wall::Wall;
 use crate::event::Micros;
 
 const SECOND: Micros = 1_000_000;
@@ -110,43 +109,6 @@ pub fn length(time: Micros) -> String {
     hms(time)
 }
 
-/// When the recording was made, and where its viewer is.
-#[derive(Clone, Debug)]
-pub struct Wall {
-    /// At its start.
-    pub start: Option<Timestamp>,
-    /// The viewer's.
-    pub zone: TimeZone,
-}
-
-impl Wall {
-    /// The time of day at `time`; `None` when nobody knows.
-    #[must_use]
-    pub fn clock(&self, time: Micros, utc: bool) -> Option<String> {
-        let at = self.at(time)?;
-        let zone = if utc { TimeZone::UTC } else { self.zone.clone() };
-        let at = at.to_zoned(zone);
-        let name = if utc { "Z" } else { "" };
-        Some(format!("{}{name}", at.strftime("%Y-%m-%d %H:%M:%S")))
-    }
-
-    fn at(&self, time: Micros) -> Option<Timestamp> {
-        let micros = i64::try_from(time).ok()?;
-        self.start?.checked_add(micros.microseconds()).ok()
-    }
-
-    /// The first time at or after the start when the local clock showed this.
-    fn when(&self, time: civil::Time) -> Option<Micros> {
-        let start = self.start?;
-        let day = start.to_zoned(self.zone.clone()).date();
-        [Some(day), day.tomorrow().ok()].into_iter().flatten().find_map(|day| {
-            let at = day.to_datetime(time).to_zoned(self.zone.clone()).ok()?.timestamp();
-            let since = at.duration_since(start);
-            Micros::try_from(since.as_micros()).ok()
-        })
-    }
-}
-
 /// Where a person wants to go, relative to `here` in a recording that ends at
 /// `end`: `90` (seconds), `1:23:45`, `12m30s`, `-30`, `+10`, `50%`, and a time
 /// of day, `14:03`.
@@ -196,6 +158,18 @@ pub fn go_to(text: &str, here: Micros, end: Micros, wall: &Wall) -> Result<Micro
     }
 }
 
+/// Whether what this means, in a recording that ends at `end`, depends on what
+/// the clock on the wall showed.
+#[must_use]
+pub fn is_by_clock(text: &str, end: Micros) -> bool {
+    match text.split(':').count() {
+        _ if text.trim_start().starts_with(['+', '-']) => false,
+        2 => true,
+        3 => elapsed(text).is_some_and(|time| time > end),
+        _ => false,
+    }
+}
+
 /// `90`, `1.5`, `2:30`, `1:23:45`, `1h2m3s`.
 fn elapsed(text: &str) -> Option<Micros> {
     let text = text.trim();
@@ -241,7 +215,7 @@ mod tests {
     const HOUR: Micros = 3600 * SECOND;
 
     fn wall() -> Wall {
-        Wall { start: "2026-11-21T13:55:00.5Z".parse().ok(), zone: TimeZone::UTC }
+        Wall::new("2026-11-21T13:55:00.5Z".parse().ok(), jiff::tz::TimeZone::UTC)
     }
 
     #[test]
@@ -275,14 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn past_midnight_and_without_a_date() {
-        let late = Wall { start: "2026-11-21T23:50:00Z".parse().ok(), zone: TimeZone::UTC };
-        assert_eq!(go_to("0:20", 0, HOUR, &late), Ok(30 * 60 * SECOND));
-        let unknown = Wall { start: None, zone: TimeZone::UTC };
-        assert_eq!(go_to("14:03", 0, HOUR, &unknown), Ok((14 * 60 + 3) * SECOND));
-        assert_eq!(unknown.clock(0, true), None);
-        assert_eq!(wall().clock(SECOND / 2, true).as_deref(), Some("2026-11-21 13:55:01Z"));
-        assert_eq!(wall().clock(Micros::MAX, true), None);
+    fn what_goes_by_the_clock() {
+        for (text, by_clock) in [
+            ("14:03", true),
+            ("0:59:59", false),
+            ("14:03:10", true),
+            ("-1:30", false),
+            ("90", false),
+            ("50%", false),
+        ] {
+            assert_eq!(is_by_clock(text, HOUR), by_clock, "{text}");
+        }
     }
 
     #[test]

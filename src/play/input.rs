@@ -158,7 +158,8 @@ fn key(code: KeyCode, modifiers: KeyModifiers) -> Input {
 fn char_key(ch: char, modifiers: KeyModifiers) -> Option<Input> {
     let ctrl = modifiers | KeyModifiers::CONTROL;
     Some(match ch {
-        '\r' | '\n' => key(KeyCode::Enter, modifiers),
+        // In raw mode Enter is no line feed: that is ^J.
+        '\r' => key(KeyCode::Enter, modifiers),
         '\t' => key(KeyCode::Tab, modifiers),
         '\u{7f}' | '\u{8}' => key(KeyCode::Backspace, modifiers),
         '\0' => key(KeyCode::Char(' '), ctrl),
@@ -297,6 +298,7 @@ mod tests {
             ("\u{3}", Char('c'), ctrl),
             ("\u{1c}", Char('\\'), ctrl),
             ("\r", Enter, none),
+            ("\n", Char('j'), ctrl),
             ("\u{7f}", KeyCode::Backspace, none),
             ("\u{1b}", Esc, none),
             ("\u{1b}[A", Up, none),

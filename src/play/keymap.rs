@@ -1,26 +1,38 @@
 //! The commands of the player, and the keys that give them.
 //!
-//! This one table makes what keys do, the help, the key section of
-//! `hrec-play(1)`, and what `play.keys` in the configuration may name. It
-//! refuses to know what the commands do. The invariant: every command has a
-//! name and, unless a person took it away, a key; no key gives two.
+//! This one table, with the browser's, makes what keys do, the help, the key
+//! section of `hrec-play(1)`, and what `play.keys` in the configuration may
+//! name. It refuses to know what the commands do. The invariant: every command
+//! has a name and, unless a person took it away, a key; no key gives two.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
+
+use super::browser;
+pub use super::key::Key;
 
 /// What is known of a command.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct Entry<C = Command> {
     /// The command.
-    pub command: Command,
+    pub command: C,
     /// Its name in the configuration.
     pub name: &'static str,
     /// Its keys when nothing else is configured.
     pub keys: &'static [&'static str],
     /// What it does, in a few words.
     pub about: &'static str,
+}
+
+/// Commands that keys give.
+pub trait Commands: Copy + PartialEq + fmt::Debug + 'static {
+    /// Letters are typed into a line, and give no command.
+    const TYPES: bool;
+
+    /// Every command, with what is known of it.
+    fn all() -> impl Iterator<Item = &'static Entry<Self>>;
 }
 
 /// Commands of a kind, as the help shows them.
@@ -126,12 +138,15 @@ commands! {
     }
 }
 
-impl Command {
-    /// Every command, with what is known of it.
-    pub fn all() -> impl Iterator<Item = &'static Entry> {
+impl Commands for Command {
+    const TYPES: bool = false;
+
+    fn all() -> impl Iterator<Item = &'static Entry> {
         GROUPS.iter().flat_map(|group| group.entries)
     }
+}
 
+impl Command {
     /// Which tenth it goes to.
     #[must_use]
     pub fn tenth(self) -> Option<u64> {
@@ -151,122 +166,6 @@ impl Command {
     }
 }
 
-/// A key as it is named in help and configuration: `x`, `ctrl-x`,
-/// `shift-left`, `f1`, `space`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    code: KeyCode,
-    modifiers: KeyModifiers,
-}
-
-const NAMED: &[(&str, KeyCode)] = &[
-    ("space", KeyCode::Char(' ')),
-    ("left", KeyCode::Left),
-    ("right", KeyCode::Right),
-    ("up", KeyCode::Up),
-    ("down", KeyCode::Down),
-    ("home", KeyCode::Home),
-    ("end", KeyCode::End),
-    ("pageup", KeyCode::PageUp),
-    ("pagedown", KeyCode::PageDown),
-    ("esc", KeyCode::Esc),
-    ("enter", KeyCode::Enter),
-    ("tab", KeyCode::Tab),
-    ("backspace", KeyCode::Backspace),
-    ("delete", KeyCode::Delete),
-    ("insert", KeyCode::Insert),
-];
-
-impl Key {
-    /// The key with this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let (mut rest, mut modifiers) = (name, KeyModifiers::NONE);
-        let prefixes = [
-            ("ctrl-", KeyModifiers::CONTROL),
-            ("alt-", KeyModifiers::ALT),
-            ("shift-", KeyModifiers::SHIFT),
-        ];
-        while let Some((stripped, modifier)) = prefixes.iter().find_map(|(prefix, modifier)| {
-            rest.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|rest| (rest, *modifier))
-        }) {
-            rest = stripped;
-            modifiers |= modifier;
-        }
-        let mut chars = rest.chars();
-        let code = match (chars.next(), chars.next()) {
-            (Some(ch), None) if !ch.is_control() && ch != ' ' => KeyCode::Char(ch),
-            (Some('f'), Some('1'..='9')) => {
-                KeyCode::F(rest.get(1..)?.parse().ok().filter(|n| (1..=12).contains(n))?)
-            }
-            _ => NAMED.iter().find(|(named, _)| *named == rest)?.1,
-        };
-        // A terminal sends the capital, and no shift beside it.
-        let plain = matches!(code, KeyCode::Char(_));
-        (!plain || !modifiers.contains(KeyModifiers::SHIFT)).then_some(Self { code, modifiers })
-    }
-
-    /// The key that this event is of.
-    #[must_use]
-    pub fn of(event: &KeyEvent) -> Self {
-        let mut modifiers = event.modifiers;
-        if matches!(event.code, KeyCode::Char(_)) {
-            modifiers.remove(KeyModifiers::SHIFT);
-        }
-        Self { code: event.code, modifiers }
-    }
-
-    /// What a terminal tells when it is pressed.
-    #[must_use]
-    pub fn event(&self) -> KeyEvent {
-        KeyEvent::new(self.code, self.modifiers)
-    }
-
-    /// As help shows it: `^X`, `⇧←`, `F1`, `Space`.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        let mut out = String::new();
-        if self.modifiers.contains(KeyModifiers::ALT) {
-            out.push_str("Alt-");
-        }
-        if self.modifiers.contains(KeyModifiers::SHIFT) {
-            out.push_str("Shift-");
-        }
-        match self.code {
-            KeyCode::Char(ch) if self.modifiers.contains(KeyModifiers::CONTROL) => {
-                out.push('^');
-                out.extend(ch.to_uppercase());
-                return out;
-            }
-            _ if self.modifiers.contains(KeyModifiers::CONTROL) => out.push_str("Ctrl-"),
-            _ => {}
-        }
-        let name: &str = match self.code {
-            KeyCode::Char(' ') => "Space",
-            KeyCode::Left => "←",
-            KeyCode::Right => "→",
-            KeyCode::Up => "↑",
-            KeyCode::Down => "↓",
-            KeyCode::Home => "Home",
-            KeyCode::End => "End",
-            KeyCode::PageUp => "PgUp",
-            KeyCode::PageDown => "PgDn",
-            KeyCode::Esc => "Esc",
-            KeyCode::Char(ch) => {
-                out.push(ch);
-                ""
-            }
-            KeyCode::F(n) => {
-                out.push_str(&format!("F{n}"));
-                ""
-            }
-            code => NAMED.iter().find(|(_, named)| *named == code).map_or("", |(name, _)| name),
-        };
-        out.push_str(name);
-        out
-    }
-}
-
 /// What is wrong with `play.keys`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -276,6 +175,8 @@ pub enum Error {
     Key(String),
     /// Two commands want this key.
     Twice(String, &'static str, &'static str),
+    /// This key is typed where this command is given.
+    Typed(String, &'static str),
 }
 
 impl fmt::Display for Error {
@@ -285,10 +186,16 @@ impl fmt::Display for Error {
             Self::Key(name) => write!(
                 f,
                 "there is no key {name:?}; a key is a character, or one of f1 to f12, {}; with ctrl-, alt- or, but for characters, shift- before it",
-                NAMED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+                Key::names()
             ),
             Self::Twice(key, one, other) => {
                 write!(f, "the key {key:?} is given to both {one} and {other}; take it from one")
+            }
+            Self::Typed(key, name) => {
+                write!(
+                    f,
+                    "the key {key:?} is typed into the filter, and cannot give {name}; take one with ctrl- or alt- before it"
+                )
             }
         }
     }
@@ -296,23 +203,45 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Which key gives which command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keymap {
-    /// By the commands' places in the table.
-    keys: Vec<Vec<Key>>,
+/// Whether these changes are ones that the player's keys and the browser's can
+/// be given.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check(changes: &BTreeMap<String, Vec<String>>) -> Result<(), Error> {
+    if let Some(name) = changes.keys().find(|name| !names().any(|known| known == *name)) {
+        return Err(Error::Command(name.clone()));
+    }
+    Keymap::<Command>::with(changes)?;
+    Keymap::<browser::keys::Command>::with(changes).map(drop)
 }
 
-impl Default for Keymap {
+/// The names of all commands: the player's, and the browser's.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let browser = browser::keys::Command::all().map(|entry| entry.name);
+    Command::all().map(|entry| entry.name).chain(browser)
+}
+
+/// Which key gives which command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keymap<C = Command> {
+    /// The commands of the table, with their keys.
+    keys: Vec<(C, Vec<Key>)>,
+}
+
+impl<C: Commands> Default for Keymap<C> {
     fn default() -> Self {
-        let keys = |entry: &Entry| entry.keys.iter().filter_map(|name| Key::named(name)).collect();
-        Self { keys: Command::all().map(keys).collect() }
+        let keys = |entry: &Entry<C>| {
+            (entry.command, entry.keys.iter().filter_map(|name| Key::named(name)).collect())
+        };
+        Self { keys: C::all().map(keys).collect() }
     }
 }
 
-impl Keymap {
+impl<C: Commands> Keymap<C> {
     /// The keys with these changes: command to keys. A command that is named
     /// has these keys and no others, and a key that is named is nobody else's.
+    /// Commands of other tables are passed over.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -320,17 +249,19 @@ impl Keymap {
         let mut map = Self::default();
         let mut taken: Vec<(Key, &'static str)> = Vec::new();
         for (name, keys) in changes {
-            let entry = Command::all().find(|entry| entry.name == name);
-            let entry = entry.ok_or_else(|| Error::Command(name.clone()))?;
+            let Some(entry) = C::all().find(|entry| entry.name == name) else { continue };
             for text in keys {
                 let key = Key::named(text).ok_or_else(|| Error::Key(text.clone()))?;
+                if C::TYPES && key.is_typed() && !entry.keys.contains(&text.as_str()) {
+                    return Err(Error::Typed(text.clone(), entry.name));
+                }
                 if let Some((_, other)) = taken.iter().find(|(one, _)| *one == key) {
                     return Err(Error::Twice(text.clone(), other, entry.name));
                 }
                 taken.push((key, entry.name));
             }
         }
-        for (entry, keys) in Command::all().zip(&mut map.keys) {
+        for (entry, (_, keys)) in C::all().zip(&mut map.keys) {
             match changes.get(entry.name) {
                 Some(names) => *keys = names.iter().filter_map(|name| Key::named(name)).collect(),
                 None => keys.retain(|key| !taken.iter().any(|(one, _)| one == key)),
@@ -341,16 +272,15 @@ impl Keymap {
 
     /// The command that this key gives.
     #[must_use]
-    pub fn command(&self, event: &KeyEvent) -> Option<Command> {
+    pub fn command(&self, event: &KeyEvent) -> Option<C> {
         let key = Key::of(event);
-        let found = Command::all().zip(&self.keys).find(|(_, keys)| keys.contains(&key));
-        found.map(|(entry, _)| entry.command)
+        self.keys.iter().find(|(_, keys)| keys.contains(&key)).map(|(command, _)| *command)
     }
 
     /// The keys of a command, as help shows them.
     #[must_use]
-    pub fn shown(&self, command: Command) -> String {
-        let keys = Command::all().zip(&self.keys).find(|(entry, _)| entry.command == command);
+    pub fn shown(&self, command: C) -> String {
+        let keys = self.keys.iter().find(|(one, _)| *one == command);
         let keys = keys.map(|(_, keys)| keys.iter().map(Key::shown).collect::<Vec<_>>());
         keys.unwrap_or_default().join(" ")
     }
@@ -381,14 +311,16 @@ mod tests {
                 let key = Key::named(name).unwrap_or_else(|| panic!("{name}"));
                 assert!(!keys.contains(&key), "{name} is there twice");
                 keys.push(key);
-                assert_eq!(Keymap::default().command(&press(name)), Some(entry.command));
+                assert_eq!(Keymap::<Command>::default().command(&press(name)), Some(entry.command));
             }
         }
     }
 
     #[test]
     fn keys_can_be_given_to_other_commands() {
-        let map = Keymap::with(&changes(&[("quit", &["Q", "ctrl-q"]), ("pause", &["q"])])).unwrap();
+        let map =
+            Keymap::<Command>::with(&changes(&[("quit", &["Q", "ctrl-q"]), ("pause", &["q"])]))
+                .unwrap();
         assert_eq!(map.command(&press("Q")), Some(Command::Quit));
         assert_eq!(map.command(&press("ctrl-q")), Some(Command::Quit));
         assert_eq!(map.command(&press("q")), Some(Command::Pause));
@@ -399,12 +331,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told() {
-        let wrong = |list: &[(&str, &[&str])]| Keymap::with(&changes(list)).unwrap_err();
+        let wrong = |list: &[(&str, &[&str])]| check(&changes(list)).unwrap_err();
         assert_eq!(wrong(&[("qiut", &["x"])]), Error::Command("qiut".to_owned()));
         for key in ["", "meta-x", "f13", "f0", "shift-a", "ctrl-", "left2", "ab"] {
             assert_eq!(wrong(&[("quit", &[key])]), Error::Key(key.to_owned()), "{key}");
         }
         let twice = wrong(&[("quit", &["x"]), ("pause", &["x"])]);
         assert_eq!(twice, Error::Twice("x".to_owned(), "pause", "quit"));
+        let typed = wrong(&[("browser-play", &["p"])]);
+        assert_eq!(typed, Error::Typed("p".to_owned(), "browser-play"));
+        // The same key in both is no contradiction: one is where the other is not.
+        check(&changes(&[("browser-play", &["ctrl-o"]), ("mark", &["ctrl-o"])])).unwrap();
+        check(&changes(&[("browser-help", &["?"])])).unwrap();
     }
 }

@@ -4,19 +4,25 @@
 //! recording, with the person's own markers among what was recorded; and a
 //! list that is not complete yet says so.
 
+use jiff::Timestamp;
+
 use super::notes::Notes;
 use crate::event::Micros;
 use crate::recording::Result;
 use crate::timeline::scan::{Item, Kind, Scan};
 use crate::timeline::{Timeline, Wake};
 
+/// A command that is entered is echoed this soon (µs), even far away.
+const ECHO: Micros = 1_000_000;
+
 /// What the scan of a recording has found, and the person's markers.
 #[derive(Default)]
 pub struct Landmarks {
     scan: Option<Scan>,
+    /// In the order of the recording.
     items: Vec<Item>,
-    /// The shell marks its commands.
-    marked: bool,
+    /// When commands and statements were entered, in order.
+    entered: Vec<Micros>,
     scanned: f64,
     done: bool,
     error: Option<String>,
@@ -68,7 +74,7 @@ pub enum Stops {
     Markers,
     /// Typed lines.
     Typed,
-    /// Commands and statements; typed lines where a shell marks nothing.
+    /// Commands and statements, and typed lines that are neither.
     Commands,
 }
 
@@ -95,32 +101,43 @@ impl Landmarks {
     }
 
     /// Looks at what was recorded since, too.
-    ///
-    /// # Errors
-    /// When the recording cannot be read.
-    pub fn extend(&mut self, timeline: &Timeline) -> Result<()> {
-        if let Some(scan) = self.scan.as_mut().filter(|_| self.done) {
-            scan.extend(timeline)?;
-            self.items.clear();
-            self.scanned = 0.0;
+    pub fn extend(&mut self, timeline: &Timeline) {
+        if let Some(scan) = self.scan.as_ref().filter(|_| self.done) {
+            scan.extend(timeline);
             self.done = false;
         }
-        Ok(())
     }
 
     /// Takes what was found since; whether there is anything.
     pub fn poll(&mut self) -> bool {
         let Some(scan) = self.scan.as_mut().filter(|_| !self.done) else { return false };
         let progress = scan.poll();
-        self.marked |= progress.items.iter().any(|item| item.kind == Kind::Command);
         let changed = !progress.items.is_empty()
             || progress.done != self.done
             || progress.scanned > self.scanned;
-        self.items.extend(progress.items);
+        if !progress.items.is_empty() {
+            self.items.extend(progress.items);
+            self.sort();
+        }
         self.scanned = progress.scanned;
         self.done = progress.done;
         self.error = progress.error;
         changed
+    }
+
+    fn sort(&mut self) {
+        // It is nearly sorted: typed lines come a little late.
+        self.items.sort_by_key(|item| (item.event, item.time));
+        let is_command = |item: &&Item| matches!(item.kind, Kind::Command | Kind::Statement);
+        self.entered = self.items.iter().filter(is_command).map(|item| item.time).collect();
+    }
+
+    /// Whether this typed line is one of the commands: they were entered with
+    /// the same key.
+    fn is_told(&self, item: &Item) -> bool {
+        let at = self.entered.partition_point(|time| *time < item.time);
+        let echo = self.entered.get(at).and_then(|time| time.checked_sub(item.time));
+        item.kind == Kind::Typed && echo.is_some_and(|echo| echo <= ECHO)
     }
 
     /// How much of the recording was looked at, 0 to 1; `None` when all was.
@@ -135,6 +152,12 @@ impl Landmarks {
         self.scan.as_ref().map_or(0, Scan::length)
     }
 
+    /// What the clock on the wall showed, where that was noted.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<(Micros, Timestamp)> {
+        self.scan.as_ref().map(Scan::clocks).unwrap_or_default()
+    }
+
     /// Why not all of it could be.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
@@ -147,12 +170,11 @@ impl Landmarks {
         &self.items
     }
 
-    /// All of them, with the person's own. Where a shell marks its commands,
-    /// the lines that they were typed as say nothing new.
+    /// All of them, with the person's own. The lines that commands were typed
+    /// as say nothing new.
     #[must_use]
     pub fn all(&self, notes: &Notes) -> Vec<Landmark> {
-        let told = |item: &&Item| !self.marked || item.kind != Kind::Typed;
-        let recorded = self.items.iter().filter(told).map(recorded);
+        let recorded = self.items.iter().filter(|item| !self.is_told(item)).map(recorded);
         let mut all: Vec<Landmark> = recorded.chain(own(notes)).collect();
         all.sort_by_key(|one| one.time);
         all
@@ -184,7 +206,7 @@ impl Landmarks {
             (Stops::Markers, kind) => kind == Kind::Marker,
             (Stops::Typed, kind) => kind == Kind::Typed,
             (Stops::Commands, Kind::Command | Kind::Statement) => true,
-            (Stops::Commands, kind) => kind == Kind::Typed && !self.marked,
+            (Stops::Commands, kind) => kind == Kind::Typed && !self.is_told(item),
         }
     }
 
@@ -218,6 +240,8 @@ fn own(notes: &Notes) -> impl Iterator<Item = Landmark> {
 mod tests {
     use super::*;
 
+    const SECOND: Micros = 1_000_000;
+
     fn landmarks(list: &[(Micros, u64, Kind)]) -> Landmarks {
         let item = |&(time, event, kind): &(Micros, u64, Kind)| Item {
             time,
@@ -226,41 +250,58 @@ mod tests {
             text: format!("{event}"),
         };
         let items: Vec<Item> = list.iter().map(item).collect();
-        let marked = items.iter().any(|item| item.kind == Kind::Command);
-        Landmarks { items, marked, done: true, ..Landmarks::default() }
+        let mut landmarks = Landmarks { items, done: true, ..Landmarks::default() };
+        landmarks.sort();
+        landmarks
     }
 
     #[test]
     fn one_after_the_other() {
         let landmarks = landmarks(&[
-            (10, 1, Kind::Typed),
-            (10, 2, Kind::Marker),
-            (20, 3, Kind::Statement),
-            (30, 4, Kind::Marker),
+            (10 * SECOND, 1, Kind::Typed),
+            (10 * SECOND, 2, Kind::Marker),
+            (20 * SECOND, 3, Kind::Statement),
+            (30 * SECOND, 4, Kind::Marker),
         ]);
         let mut notes = Notes::none();
-        notes.set(25, "mine").unwrap();
+        notes.set(25 * SECOND, "mine").unwrap();
         let next = |stops, here| landmarks.next(&notes, stops, here).map(|one| one.text);
         let previous = |stops, here| landmarks.previous(&notes, stops, here).map(|one| one.text);
         assert_eq!(next(Stops::Markers, (0, 0)).as_deref(), Some("2"));
-        assert_eq!(next(Stops::Markers, (10, 2)).as_deref(), Some("mine"));
-        assert_eq!(next(Stops::Markers, (25, 3)).as_deref(), Some("4"));
-        assert_eq!(next(Stops::Markers, (30, 4)), None);
-        assert_eq!(previous(Stops::Markers, (30, 4)).as_deref(), Some("mine"));
-        assert_eq!(previous(Stops::Markers, (25, 3)).as_deref(), Some("2"));
-        assert_eq!(previous(Stops::Markers, (10, 2)), None);
+        assert_eq!(next(Stops::Markers, (10 * SECOND, 2)).as_deref(), Some("mine"));
+        assert_eq!(next(Stops::Markers, (25 * SECOND, 3)).as_deref(), Some("4"));
+        assert_eq!(next(Stops::Markers, (30 * SECOND, 4)), None);
+        assert_eq!(previous(Stops::Markers, (30 * SECOND, 4)).as_deref(), Some("mine"));
+        assert_eq!(previous(Stops::Markers, (25 * SECOND, 3)).as_deref(), Some("2"));
+        assert_eq!(previous(Stops::Markers, (10 * SECOND, 2)), None);
         // A shell that marks nothing.
         assert_eq!(next(Stops::Commands, (0, 0)).as_deref(), Some("1"));
-        assert_eq!(next(Stops::Commands, (10, 1)).as_deref(), Some("3"));
-        assert_eq!(previous(Stops::Typed, (30, 9)).as_deref(), Some("1"));
+        assert_eq!(next(Stops::Commands, (10 * SECOND, 1)).as_deref(), Some("3"));
+        assert_eq!(previous(Stops::Typed, (30 * SECOND, 9)).as_deref(), Some("1"));
         let texts: Vec<String> = landmarks.all(&notes).into_iter().map(|one| one.text).collect();
         assert_eq!(texts, ["1", "2", "3", "mine", "4"]);
     }
 
     #[test]
-    fn where_the_shell_marks_commands_a_typed_line_is_none() {
-        let landmarks = landmarks(&[(1, 1, Kind::Typed), (2, 2, Kind::Command)]);
-        let next = landmarks.next(&Notes::none(), Stops::Commands, (0, 0));
-        assert_eq!(next.map(|one| one.time), Some(2));
+    fn a_command_and_the_line_it_was_typed_as_are_one() {
+        let landmarks = landmarks(&[
+            (11 * SECOND, 12, Kind::Typed),
+            (2 * SECOND, 2, Kind::Command),
+            (SECOND + 1, 1, Kind::Typed),
+            (4 * SECOND, 5, Kind::Typed),
+        ]);
+        let notes = Notes::none();
+        let times = |stops| {
+            let mut here = (0, 0);
+            std::iter::from_fn(|| {
+                let next = landmarks.next(&notes, stops, here)?;
+                here = (next.time, next.event?);
+                Some(next.time)
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(times(Stops::Commands), [2 * SECOND, 4 * SECOND, 11 * SECOND]);
+        assert_eq!(times(Stops::Typed), [SECOND + 1, 4 * SECOND, 11 * SECOND]);
+        assert_eq!(landmarks.all(&notes).len(), 3);
     }
 }

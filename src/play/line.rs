@@ -52,7 +52,7 @@ impl Line {
     pub fn key(&mut self, key: &KeyEvent) -> Typed {
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, ctrl) {
-            (KeyCode::Enter, _) => return Typed::Done,
+            (KeyCode::Enter, _) | (KeyCode::Char('j'), true) => return Typed::Done,
             (KeyCode::Esc, _) | (KeyCode::Char('c'), true) => return Typed::Left,
             (KeyCode::Backspace, _) | (KeyCode::Char('h'), true) if self.text.is_empty() => {
                 return Typed::Left;

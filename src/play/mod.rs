@@ -11,6 +11,7 @@ mod console;
 mod driver;
 mod finding;
 pub mod input;
+mod key;
 pub mod keymap;
 mod landmarks;
 mod line;
@@ -28,13 +29,14 @@ mod terminal;
 mod track;
 mod update;
 pub mod view;
+mod wall;
 
 use std::io;
 
 use crate::event::{Micros, TermSize};
 
 pub use driver::Driver;
-pub use model::{Model, Setup};
+pub use model::{Check, Model, Setup};
 pub use paint::Canvas;
 pub use playhead::{Playhead, Skipped, Turn};
 pub use terminal::Terminal;

@@ -5,6 +5,8 @@
 //! [`super::update`], what draws it in [`super::view`]. The invariant: it can
 //! be drawn at any moment, in a window of any size.
 
+use std::sync::mpsc::Receiver;
+
 use super::back::Back;
 use super::clock::Wall;
 use super::finding::Finding;
@@ -21,6 +23,9 @@ use crate::recording::Result;
 use crate::timeline::search::Scope;
 use crate::timeline::{Timeline, Wake};
 
+/// Gives more of what is known of a recording, by name.
+pub type Check = Box<dyn FnOnce() -> Vec<(String, String)> + Send>;
+
 /// What a player begins with, beside the recording.
 pub struct Setup {
     /// Its name, for titles and files.
@@ -31,8 +36,13 @@ pub struct Setup {
     pub wall: Wall,
     /// What is known of it, by name: the details.
     pub details: Vec<(String, String)>,
+    /// Whether its seal is good, and whatever else takes reading all of it, for
+    /// the details too: asked for once, in a thread, when they are first shown.
+    pub check: Option<Check>,
     /// The person's own markers in it.
     pub notes: Notes,
+    /// What the person is to be told at the start.
+    pub remark: Option<String>,
     /// Whether it was chosen somewhere that Esc goes back to.
     pub chosen: bool,
     /// Called from other threads when [`Model::tick`] would find something new.
@@ -48,8 +58,12 @@ pub struct Model {
     pub(super) pan: Pan,
     pub(super) time: TimeShown,
     pub(super) shows_keys: bool,
+    /// Where [`Setup::check`] tells what it found.
+    pub(super) checking: Option<Receiver<Vec<(String, String)>>>,
     pub(super) message: Option<Message>,
     pub(super) landmarks: Landmarks,
+    /// When the recording was last looked through for more of them.
+    pub(super) scanned: Micros,
     /// What is to be gone to as soon as it is found, and whether it is ahead.
     pub(super) wish: Option<(Stops, bool)>,
     /// What is to be done as soon as the recording's length is known.
@@ -137,7 +151,10 @@ pub(super) struct Message {
 impl Model {
     /// A player of this recording, in a window of this size.
     #[must_use]
-    pub fn new(playhead: Playhead, setup: Setup, window: TermSize) -> Self {
+    pub fn new(playhead: Playhead, mut setup: Setup, window: TermSize) -> Self {
+        // Until a key is pressed.
+        let told = |text| Message { text, wrong: true, until: Micros::MAX };
+        let message = setup.remark.take().map(told);
         Self {
             setup,
             playhead,
@@ -146,8 +163,10 @@ impl Model {
             pan: Pan::default(),
             time: TimeShown::default(),
             shows_keys: false,
-            message: None,
+            checking: None,
+            message,
             landmarks: Landmarks::default(),
+            scanned: 0,
             wish: None,
             later: None,
             finding: None,
@@ -157,6 +176,11 @@ impl Model {
             track: Track::default(),
             stale: true,
         }
+    }
+
+    /// Goes, as soon as enough is known of the recording, where this says.
+    pub fn begin_at(&mut self, text: &str) {
+        self.later = Some(Later::GoTo(text.to_owned()));
     }
 
     /// The recording, once the player is done.
@@ -185,7 +209,8 @@ impl Model {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let waiting = self.finding.as_ref().is_some_and(|finding| !finding.is_done());
-        !self.playhead.is_seeking() && !waiting && self.landmarks.progress().is_none()
+        let reading = self.landmarks.progress().is_some() || self.checking.is_some();
+        !self.playhead.is_seeking() && !waiting && !reading
     }
 
     /// Where the search goes on from.

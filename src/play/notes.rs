@@ -126,10 +126,26 @@ impl Notes {
     /// # Errors
     /// When there is a file, and it cannot be read or holds no notes.
     pub fn open(dir: &Path, key: Key, name: &str) -> Result<Self, Error> {
-        let mut notes =
-            Self { dir: dir.to_owned(), key, name: name.to_owned(), markers: Vec::new() };
-        notes.markers = notes.read()?.marker;
+        let mut notes = Self::at(dir, key, name);
+        notes.read_again()?;
         Ok(notes)
+    }
+
+    /// The same, not read yet.
+    #[must_use]
+    pub fn at(dir: &Path, key: Key, name: &str) -> Self {
+        Self { dir: dir.to_owned(), key, name: name.to_owned(), markers: Vec::new() }
+    }
+
+    /// Reads them, whoever changed them.
+    ///
+    /// # Errors
+    /// As [`Notes::open`]; then the markers are as they were.
+    pub fn read_again(&mut self) -> Result<(), Error> {
+        self.markers = self.read()?.marker;
+        // Somebody may have edited the file.
+        self.markers.sort_by_key(|marker| marker.at_us);
+        Ok(())
     }
 
     /// Notes that are kept nowhere.

@@ -4,8 +4,12 @@
 //! of [`Playhead::turn`] is over in some milliseconds, so that a key is always
 //! heard; and while it is paused, nothing is due.
 
+mod going;
+mod typed;
+
 use std::collections::VecDeque;
 
+use self::going::Goal;
 use super::clock::Speed;
 use crate::event::{Data, Event, Micros};
 use crate::recording::{Result, State};
@@ -15,20 +19,11 @@ use crate::timeline::search::Match;
 
 /// Bytes that are played in a turn: some milliseconds' worth.
 const TURN: usize = 256 << 10;
-/// Bytes of text that are passed in a turn on the way to somewhere else, which
-/// is cheaper than playing them.
-const PASS: u64 = 2 << 20;
 /// When there is more to play than turns get through, as a flood at 64 times
 /// its speed, it catches up by a leap after so long (µs).
 const LATE: Micros = 100_000;
 /// A recording that is still being made is looked at this often (µs).
 const LOOK: Micros = 250_000;
-/// Typed keys that are remembered for display.
-const TYPED: usize = 40;
-/// So far back they are looked for (µs), in so many events at most.
-const RECALL: Micros = 10_000_000;
-const RECALLED: usize = 20_000;
-
 /// A person's place in a recording.
 pub struct Playhead {
     timeline: Timeline,
@@ -54,17 +49,6 @@ pub struct Playhead {
     grows: bool,
     /// The latest time that anybody has seen an event at.
     seen: Micros,
-}
-
-/// Where it is to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goal {
-    Time(Micros),
-    /// Where so many events have happened.
-    Event(u64),
-    /// Where something stands that was searched for.
-    Place(Match),
-    End,
 }
 
 /// What was cut off pauses (µs of the recording).
@@ -211,11 +195,6 @@ impl Playhead {
         self.seen = self.seen.max(time);
     }
 
-    /// What was typed last, with its time; `None` where that was masked.
-    pub fn typed(&self) -> impl Iterator<Item = (Micros, Option<&[u8]>)> {
-        self.typed.iter().map(|(time, keys)| (*time, keys.as_deref()))
-    }
-
     /// Plays, or pauses. At the end it plays from the start.
     ///
     /// # Errors
@@ -237,68 +216,6 @@ impl Playhead {
     pub fn pause(&mut self) {
         self.playing = false;
         self.following = false;
-    }
-
-    /// Goes to `time`, in as many turns as that takes. It goes on playing if it
-    /// did, or followed.
-    pub fn go(&mut self, time: Micros) {
-        self.set_out(Goal::Time(time));
-        self.playing |= std::mem::take(&mut self.following);
-    }
-
-    /// Goes to where `count` events have happened.
-    pub fn go_event(&mut self, count: u64) {
-        self.set_out(Goal::Event(count));
-        self.playing |= std::mem::take(&mut self.following);
-    }
-
-    /// Goes to where something stands that was searched for, and pauses.
-    pub fn go_place(&mut self, place: Match) {
-        self.set_out(Goal::Place(place));
-        self.pause();
-    }
-
-    /// Goes to the end, and stays there: with what is still being made, it
-    /// follows.
-    ///
-    /// # Errors
-    /// When the recording cannot be read.
-    pub fn go_end(&mut self) -> Result<()> {
-        self.set_out(Goal::End);
-        self.playing = false;
-        self.following = self.timeline.refresh()? == State::Live;
-        Ok(())
-    }
-
-    fn set_out(&mut self, goal: Goal) {
-        self.goal = Some(goal);
-        self.typed.clear();
-    }
-
-    /// Whether all of the way was gone, or some of it.
-    fn approach(&mut self, goal: Goal) -> Result<bool> {
-        let there = match goal {
-            Goal::Time(time) => self.timeline.approach(time, PASS)?,
-            Goal::End => self.timeline.approach(Micros::MAX, PASS)?,
-            Goal::Event(count) => self.timeline.approach_event(count, PASS)?,
-            Goal::Place(place) => {
-                let there = self.timeline.approach_event(place.event, PASS)?;
-                if there {
-                    self.timeline.seek_place(&place)?;
-                }
-                there
-            }
-        };
-        if there {
-            self.goal = None;
-            self.at = self.timeline.position().time;
-            if let Goal::Time(time) = goal
-                && self.timeline.peek()?.is_some()
-            {
-                self.at = self.at.max(time);
-            }
-        }
-        Ok(there)
     }
 
     /// One event back, and pauses.
@@ -419,39 +336,6 @@ impl Playhead {
         }
         self.timeline.refresh()?;
         Ok(self.timeline.peek()?.is_some())
-    }
-
-    /// Looks up what was typed last before this place, which a leap here did
-    /// not see.
-    ///
-    /// # Errors
-    /// When the recording cannot be read.
-    pub fn recall_typed(&mut self) -> Result<()> {
-        let here = self.timeline.position();
-        self.typed.clear();
-        let from = here.time.saturating_sub(RECALL);
-        for event in self.timeline.events(from)?.take(RECALLED) {
-            let (number, event) = event?;
-            if number >= here.event {
-                break;
-            }
-            self.note(Some(&event));
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, event: Option<&Event>) {
-        let (time, typed) = match event {
-            Some(Event { time, data: Data::Input(keys) }) => {
-                (*time, Some(keys.iter().copied().take(256).collect()))
-            }
-            Some(Event { time, data: Data::Fact(fact) }) if fact.kind == "masked" => (*time, None),
-            _ => return,
-        };
-        if self.typed.len() >= TYPED {
-            self.typed.pop_front();
-        }
-        self.typed.push_back((time, typed));
     }
 
     /// When [`Playhead::turn`] has something to do next; `None` when nothing is

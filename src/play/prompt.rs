@@ -69,7 +69,7 @@ impl Prompt {
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Enter => {
+            code if code == KeyCode::Enter || control && code == KeyCode::Char('j') => {
                 let empty = Zeroizing::new(String::with_capacity(LONGEST));
                 return Outcome::Given(std::mem::replace(&mut self.typed, empty));
             }

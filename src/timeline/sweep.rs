@@ -56,10 +56,16 @@ impl Segment {
         Ok(segments)
     }
 
+    /// All that comes after `start`, as one.
+    pub(super) fn after(source: &Source, start: Spot) -> Self {
+        let text = source.end().map_or(0, |end| end.text);
+        let text = text.saturating_sub(start.place.text());
+        Self { start, anchor: None, end: None, text }
+    }
+
     /// All of it as one.
     pub(super) fn whole(source: &Source) -> Vec<Self> {
-        let text = source.end().map_or(0, |end| end.text);
-        vec![Self { start: Spot::start(source), anchor: None, end: None, text }]
+        vec![Self::after(source, Spot::start(source))]
     }
 
     /// The terminal's state at its start; `None` where it is blank, and where
@@ -92,9 +98,15 @@ impl SegmentEvents {
         if self.end.is_some_and(|end| number >= end) {
             return Ok(None);
         }
-        let event = self.recording.next_event()?;
+        let Some(event) = self.recording.next_event()? else { return Ok(None) };
         self.spot.event += 1;
-        Ok(event.map(|event| (number, self.spot.streams.convert(event))))
+        self.spot.time = event.time;
+        Ok(Some((number, self.spot.streams.convert(event))))
+    }
+
+    /// The place after the last event that was given.
+    pub(super) fn here(&self) -> Spot {
+        Spot { place: self.recording.place(), ..self.spot }
     }
 }
 
@@ -259,6 +271,24 @@ impl<T: Found> Sweep<T> {
             slots.queue.push_back(at);
         }
         slots.source = source;
+        drop(slots);
+        self.spawn();
+    }
+
+    /// Goes on behind the last segment, which was read to its end: what is
+    /// found is added to what was found there.
+    pub(super) fn go_on(&self, source: Source, segment: Segment) {
+        let mut slots = self.shared.lock();
+        let last = slots.slots.len().saturating_sub(1);
+        match slots.slots.last_mut() {
+            Some(slot) if slot.done => {
+                slot.segment = Arc::new(segment);
+                slot.done = false;
+            }
+            _ => return,
+        }
+        slots.source = source;
+        slots.queue.push_back(last);
         drop(slots);
         self.spawn();
     }

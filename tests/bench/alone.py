@@ -1,6 +1,6 @@
 """What is measured of hrec alone, since no peer can or does it: the size of
-finished files, opening and seeking, what a recipient costs, what proof costs, and what
-many kills do."""
+finished files, opening and seeking, the player, what a recipient costs, what
+proof costs, and what many kills do."""
 import os
 import re
 import shutil
@@ -102,6 +102,37 @@ def seek(program, keep, hours, megabytes, seeks):
             sample["memory_kb"] = int(memory[1])
     if "seek to a random time" not in sample or "memory_kb" not in sample:
         raise RuntimeError(f"seek said {said!r}")
+    return sample
+
+
+def player(program, seek_program, keep, hours, megabytes, options):
+    """What tests/bench/player.rs prints, as one sample in ms, KiB and percent:
+    of the recording that tests/bench/seek.rs keeps. Players of others that are
+    installed get the same in the clear."""
+    path = f"{keep}/seek.cast.zst.age"
+    if not os.path.exists(path):
+        seek(seek_program, keep, hours, megabytes, 1)
+    argv = [program, "--file", path, "--seeks", str(options["seeks"]), "--seconds", str(options["seconds"])]
+    argv += ["--manifests", str(options["manifests"])]
+    missing = []
+    for name, flag in (("asciinema", "--asciinema"), ("termplay", "--termplay")):
+        if found := shutil.which(name):
+            argv += [flag, found]
+        else:
+            missing.append(name)
+    said = output(argv).decode()
+    sample = {"hours": hours, "megabytes": megabytes, "missing": missing, "times": {}, "memory_kb": {}, "cpu": {}, "speed": {}}
+    for line in said.splitlines():
+        if times := re.match(r"(.+?)\s+p50\s+([\d.]+) ms\s+p99\s+([\d.]+) ms\s+most\s+([\d.]+) ms", line):
+            sample["times"][times[1]] = {"p50": float(times[2]), "p99": float(times[3]), "most": float(times[4])}
+        elif memory := re.match(r"(.+?)\s+(\d+) kB", line):
+            sample["memory_kb"][memory[1]] = int(memory[2])
+        elif share := re.match(r"CPU, (.+?)\s+([\d.]+) % of a core", line):
+            sample["cpu"][share[1]] = float(share[2])
+        elif speed := re.match(r"(.+), as fast as possible\s+(\d+) times as fast", line):
+            sample["speed"][speed[1]] = int(speed[2])
+    if "key to drawn, seek to a random time" not in sample["times"] or "peak memory" not in sample["memory_kb"]:
+        raise RuntimeError(f"player said {said!r}")
     return sample
 
 

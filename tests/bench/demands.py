@@ -30,7 +30,9 @@ def judged(results):
     ):
         if samples.get(test):
             rows += of_peers(test, samples[test])
-    for test, of_hrec in (("sizes", sizes), ("seek", seek), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills)):
+    for test, of_hrec in (
+        ("sizes", sizes), ("seek", seek), ("player", player), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills),
+    ):
         if results["alone"].get(test):
             rows += of_hrec(results["alone"][test])
     return rows
@@ -166,6 +168,38 @@ def ledger(samples):
         rows.append(Row(f"ledger, durable, {writers} at once", "the disk's sync", cells, f"× {own['p50'] / disk['p50']:.2f}"))
     proof = sample["inclusion proof"]["p99"]
     rows.append(Row(f"inclusion proof, {sample['entries']:,} entries, 99 %", "≤ 10 ms", {}, f"{proof:.2f} ms", proof <= 10))
+    return rows
+
+
+def player(samples):
+    sample = samples[-1]
+    times, memory, cpu = sample["times"], sample["memory_kb"], sample["cpu"]
+    what = f"play {sample['hours']} h, {sample['megabytes']} MB"
+    ms, mib, percent = "{:.1f} ms".format, "{:.1f} MiB".format, "{:.2f} %".format
+    rows = []
+
+    def own(name, must, value, most, shown, cells=None):
+        if value is not None:
+            rows.append(Row(name, must, cells or {}, shown(value), value <= most))
+
+    def time(name, share):
+        return times[name][share] if name in times else None
+
+    def kib(name):
+        return memory[name] / 1024 if name in memory else None
+
+    peers = ("asciinema", "termplay")
+    first = {peer: ms(time(f"{peer}, open to first output", "p50")) for peer in peers if time(f"{peer}, open to first output", "p50")}
+    held = {peer: mib(kib(f"{peer}, peak memory")) for peer in peers if kib(f"{peer}, peak memory")}
+    own(f"{what}, open", "≤ 30 ms", time("open to first full frame", "p50"), 30, ms, first)
+    own(f"{what}, seek, 99 %", "≤ 50 ms", time("key to drawn, seek to a random time", "p99"), 50, ms)
+    own(f"{what}, memory", "≤ 64 MiB", kib("peak memory"), 64, mib, held)
+    own("play a human session, CPU", "≤ 2 %", cpu.get("a human session at 1×"), 2, percent)
+    own("play, paused, CPU", "0 %", cpu.get("paused"), 0, percent)
+    for name in ("vim", "htop"):
+        # A frame's time: what is drawn at the next one is not behind.
+        own(f"play {name} at 64 x, end late", "≤ 17 ms", time(f"{name} at 64×, the end is late by", "most"), 17, ms)
+        own(f"play {name} at 64 x, keys, most", "≤ 50 ms", time(f"{name} at 64×, key to drawn", "most"), 50, ms)
     return rows
 
 

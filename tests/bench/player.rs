@@ -5,7 +5,7 @@
 //! `cargo bench --bench seek -- --keep DIR` leaves in DIR. Options: `--seeks N`,
 //! `--manifests N`, `--seconds N` (of playing, for what it costs), `--asciinema
 //! PROGRAM`, `--termplay PROGRAM` (the same recording, in the clear, played by
-//! them), `--without-programs` (no vim and htop).
+//! them), `--only PART` (file, peers, human, programs or browser).
 //!
 //! Times are from a key being written to the terminal until the last of what
 //! makes the expected picture has been read from it.
@@ -32,7 +32,7 @@ const HREC: &str = env!("CARGO_BIN_EXE_hrec");
 const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 const SIZE: (u16, u16) = (120, 40);
 /// Nobody waits this long unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,19 +46,27 @@ fn main() {
     fs::create_dir_all(identity.parent().unwrap()).unwrap();
     fs::write(&identity, format!("{IDENTITY}\n")).unwrap();
 
+    let only = value("--only");
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     if let Some(file) = value("--file") {
-        long(home.path(), &file, number("--seeks", 300));
-        for name in ["--asciinema", "--termplay"] {
+        if wanted("file") {
+            long(home.path(), &file, number("--seeks", 300));
+        }
+        for name in ["--asciinema", "--termplay"].iter().filter(|_| wanted("peers")) {
             if let Some(program) = value(name) {
                 peer(home.path(), &program, &file);
             }
         }
     }
-    human(home.path(), number("--seconds", 20));
-    if !args.iter().any(|arg| arg == "--without-programs") {
+    if wanted("human") {
+        human(home.path(), number("--seconds", 20));
+    }
+    if wanted("programs") {
         programs(home.path());
     }
-    browser(home.path(), number("--manifests", 10_000));
+    if wanted("browser") {
+        browser(home.path(), number("--manifests", 10_000));
+    }
 }
 
 /// A program in a terminal, and what it shows.
@@ -115,12 +123,21 @@ impl Rig {
 
     /// Reads until the screen satisfies `there`; when the last of it came.
     fn until(&mut self, what: &str, there: impl Fn(&[String]) -> bool) -> Instant {
+        let came = self.wait(what, there);
+        came.unwrap_or_else(|| {
+            let lines = self.model.terminal().screen().text();
+            panic!("it ended before {what}:\n{}", lines.join("\n"))
+        })
+    }
+
+    /// The same; `None` when it ended before.
+    fn wait(&mut self, what: &str, there: impl Fn(&[String]) -> bool) -> Option<Instant> {
         let start = Instant::now();
         let mut last = start;
         loop {
             let lines = self.model.terminal().screen().text();
             if there(&lines) {
-                return last;
+                return Some(last);
             }
             assert!(start.elapsed() < PATIENCE, "never {what}:\n{}", lines.join("\n"));
             match self.read.recv_timeout(Duration::from_millis(100)) {
@@ -129,9 +146,7 @@ impl Rig {
                     last = at;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("it ended before {what}:\n{}", lines.join("\n"))
-                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
@@ -146,18 +161,32 @@ impl Rig {
         }
     }
 
+    /// Waits until it does nothing; how long after its start that was.
+    fn calm(&mut self) -> Duration {
+        const LOOK: Duration = Duration::from_millis(250);
+        loop {
+            let (before, at) = (self.cpu(), self.started.elapsed());
+            self.watch(LOOK);
+            if self.cpu() == before {
+                return at;
+            }
+            assert!(at < 10 * PATIENCE, "it never rests");
+        }
+    }
+
     fn pid(&self) -> u32 {
         self.child.process_id().unwrap()
     }
 
-    /// What all its threads had of the CPU so far.
+    /// What all its threads, those that ended too, had of the CPU so far: in
+    /// ticks of 10 ms (proc(5), `/proc/pid/stat`).
     fn cpu(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
-        let of = |task: std::io::Result<fs::DirEntry>| -> u64 {
-            let text = fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            text.split(' ').next().unwrap().parse().unwrap()
-        };
-        Duration::from_nanos(tasks.map(of).sum())
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // What is before the bracket may have blanks.
+        let (_, rest) = text.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
     }
 
     /// The most memory it had, in kB.
@@ -210,7 +239,8 @@ fn long(home: &Path, file: &str, seeks: usize) {
         let time = random.gen_range(1..36_000);
         let time = format!("{}:{:02}:{:02}", time / 3600, time / 60 % 60, time % 60);
         rig.send(&format!("g{time}"));
-        rig.until("the time as it is typed", |lines| last_row(lines).trim_end().ends_with(&time));
+        let typed = format!("Go to: {time} ");
+        rig.until("the time as it is typed", |lines| last_row(lines).contains(&typed));
         let pressed = rig.send("\r");
         let there = format!(" {time} / 10:00:00");
         let drawn = rig.until("that time", |lines| {
@@ -221,6 +251,8 @@ fn long(home: &Path, file: &str, seeks: usize) {
     });
     row("key to drawn, seek to a random time", took.collect());
     println!("{:<34} {}", "peak memory", rig.memory());
+    row("all of it was looked through after", vec![rig.calm()]);
+    println!("{:<34} {}", "peak memory, after that", rig.memory());
     cost(&mut rig, "paused, ten hours", Duration::from_secs(5));
 }
 
@@ -397,8 +429,11 @@ fn peer(home: &Path, program: &str, file: &str) {
     let mut opened = Vec::new();
     for _ in 0..3 {
         let mut rig = Rig::start(home, &argv);
-        let drawn =
-            rig.until("some of it", |lines| lines.iter().any(|line| line.contains("2026-11-21")));
+        let shown = |lines: &[String]| lines.iter().any(|line| line.contains("2026-11-21"));
+        let Some(drawn) = rig.wait("some of it", shown) else {
+            println!("{name:<34} does not play it");
+            return;
+        };
         opened.push(drawn - rig.started);
         if opened.len() == 3 {
             println!("{:<34} {}", format!("{name}, peak memory"), rig.memory());

@@ -75,6 +75,17 @@ def seek(samples):
         print(f"memory {sample['memory_kb'] / 1024:.1f} MiB\n")
 
 
+def player(samples):
+    for sample in samples:
+        rows = [[name, *(f"{of[key]:.2f}" for key in ("p50", "p99", "most"))] for name, of in sample["times"].items()]
+        print_table([f"{sample['hours']} h, {sample['megabytes']} MB", "p50 ms", "p99", "most"], rows)
+        print_table(["CPU", "% of a core"], [[name, f"{share:.2f}"] for name, share in sample["cpu"].items()])
+        print_table(["memory", "MiB"], [[name, f"{kb / 1024:.1f}"] for name, kb in sample["memory_kb"].items()])
+        print_table(["as fast as possible", "times as fast"], [[name, speed] for name, speed in sample["speed"].items()])
+        for name in sample["missing"]:
+            print(f"{name} is not here")
+
+
 def recipients(samples):
     print_table(["recipient", "header bytes", "to record", "to open"], [[s["name"], s["header"], s["wrap"], s["unwrap"]] for s in samples])
 
@@ -124,7 +135,7 @@ def report(results):
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
     for test, samples in results["alone"].items():
         print(f"## {test}: {results['tests'][test]['what']}")
-        {"sizes": sizes, "seek": seek, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
+        {"sizes": sizes, "seek": seek, "player": player, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)
     peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]

@@ -186,7 +186,7 @@ fn who_could_open_it_is_told_where_nobody_can() {
     });
     terminal.send("\r");
     terminal.expect_screen("the list", |lines| {
-        has("1 recordings")(lines) && !has("cannot be played")(lines)
+        has("1 recording")(lines) && !has("cannot be played")(lines)
     });
     terminal.send("\x1b");
     assert_eq!(terminal.wait(), 0);
@@ -250,4 +250,29 @@ fn ten_thousand_manifests_hostile_ones_among_them() {
     let rest = listed.replace_all(&seen, "");
     let odd = |ch: char| ch.is_control() || ch == '\u{202e}';
     assert!(!rest.contains(odd), "{:?}", rest.chars().filter(|ch| odd(*ch)).collect::<String>());
+}
+
+/// Where every look is noted, going through the list is none.
+#[test]
+fn there_is_no_preview_where_looks_are_noted() {
+    let sandbox = Sandbox::new();
+    record(&sandbox, "echo something secret");
+    let config = sandbox.path("config/hrec/config.toml");
+    fs::write(&config, "[seal]\nlog_views = true\n[play.keys]\nbrowser-play = \"ctrl-o\"\n")
+        .unwrap();
+    let mut terminal = Terminal::spawn(&sandbox, &[HREC, "play"]);
+    let lines = terminal.expect_screen("why there is no screen", |lines| {
+        let one = lines.iter().any(|line| line.trim_end().ends_with(" 1 recording"));
+        one && has("seal.log_views is on")(lines)
+    });
+    assert!(!has("something secret")(&lines), "{lines:#?}");
+    // Another key plays it, and the old one does not.
+    assert!(has(" ^O play ")(&lines), "{lines:#?}");
+    terminal.send("\r\x0f");
+    terminal.expect_screen("the player", has("something secret"));
+    terminal.send("q");
+    assert_eq!(terminal.wait(), 0);
+    let ledger = fs::read(sandbox.path("data/hrec/ledger/records/000")).unwrap();
+    let ledger = String::from_utf8_lossy(&ledger);
+    assert_eq!(ledger.matches(r#""k":"view""#).count(), 1, "{ledger}");
 }

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use hrec::play::keymap::{Command, Key};
+use hrec::play::keymap::{Command, Commands, Key};
 
 use crate::headless::{Player, session};
 

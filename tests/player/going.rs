@@ -78,12 +78,8 @@ fn places_to_go_to() {
     for text in ["nonsense", "99:99", "-x"] {
         player.press(&["g", &format!("\"{text}"), "enter"]);
         assert_eq!(player.at(), 0, "{text}");
-        assert!(
-            player.status().contains("not in the recording")
-                || player.status().contains("is no time"),
-            "{}",
-            player.status()
-        );
+        let said = player.screen();
+        assert!(said.contains("not in the recording") || said.contains("is no time"), "{said}");
     }
     // Escape, and nothing happens.
     player.press(&["g", "\"90", "esc"]);

@@ -38,6 +38,11 @@ impl Player {
     }
 
     pub fn with(cast: &str, cols: u64, rows: u64, keymap: Keymap) -> Self {
+        Self::of(cast, cols, rows, |setup| setup.keymap = keymap)
+    }
+
+    /// A player that begins with something else.
+    pub fn of(cast: &str, cols: u64, rows: u64, change: impl FnOnce(&mut Setup)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let path: PathBuf = dir.path().join("test.cast");
         std::fs::write(&path, cast).expect("a file");
@@ -45,25 +50,28 @@ impl Player {
         let woken = Arc::new((Mutex::new(false), Condvar::new()));
         let wake = Arc::clone(&woken);
         let start = timeline.header().timestamp.expect("a start");
-        let setup = Setup {
+        let mut setup = Setup {
             name: "test".to_owned(),
-            keymap,
-            wall: Wall {
-                start: jiff::Timestamp::from_second(start).ok(),
-                zone: TimeZone::fixed(jiff::tz::offset(1)),
-            },
+            keymap: Keymap::default(),
+            wall: Wall::new(
+                jiff::Timestamp::from_second(start).ok(),
+                TimeZone::fixed(jiff::tz::offset(1)),
+            ),
             details: vec![
                 ("user".to_owned(), "ann (kernel)".to_owned()),
                 ("target".to_owned(), "kind=ssh name=db1".to_owned()),
                 ("readable by".to_owned(), "age1\u{1b}]0;x\u{7}".to_owned()),
             ],
+            check: None,
             notes: Notes::none(),
+            remark: None,
             chosen: false,
             wake: Arc::new(move || {
                 *wake.0.lock().expect("no panic") = true;
                 wake.1.notify_all();
             }),
         };
+        change(&mut setup);
         let playhead = Playhead::new(timeline, 2_000_000);
         let model = Model::new(playhead, setup, TermSize::clamped(cols, rows));
         let mut player = Self { model, now: 0, effects: Vec::new(), woken, _dir: dir };

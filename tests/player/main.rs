@@ -10,5 +10,6 @@ mod commands;
 mod going;
 mod headless;
 mod hostile;
+mod known;
 mod terminal;
 mod windows;

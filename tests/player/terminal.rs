@@ -225,9 +225,22 @@ fn a_live_session_is_followed() {
     viewer.expect_screen("the start", |rows| !live(rows) && rows[29].contains("0:00:00"));
     viewer.send("\x1b[F");
     viewer.expect_screen("it live again", |rows| live(rows) && tick(rows) > Some(first + 1));
+    // What there is to go to is looked for as it comes, and is there once.
+    viewer.send("l");
+    for (cols, rows) in [(70, 20), (75, 21)] {
+        recorded.resize(Size::new(cols, rows));
+        let resized = format!("resize    {cols}x{rows}");
+        recorded.watch(Duration::from_millis(300));
+        viewer.expect_screen("it in the list", |rows| {
+            rows.iter().filter(|row| row.contains(&resized)).count() == 1
+        });
+    }
+    viewer.send("\x1b");
     sandbox.file("stop", "");
     assert_eq!(recorded.wait(), 0);
-    viewer.expect_screen("its end", |rows| !live(rows) && rows[29].starts_with(" ‖"));
+    viewer.expect_screen("its end", |rows| {
+        !live(rows) && rows[29].starts_with(" ‖") && rows[29].contains("the session has ended")
+    });
     viewer.send("q");
     assert_eq!(viewer.wait(), 0);
 }

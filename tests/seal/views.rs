@@ -74,19 +74,28 @@ fn what_cannot_be_noted_is_not_shown() {
     }
 }
 
+/// Going through the list is no way around it, and does not fill the ledger.
 #[test]
-fn the_browsers_preview_is_a_look() {
+fn the_browser_looks_into_nothing_before_it_plays() {
     let sandbox = Sandbox::new();
     record(&sandbox, "kept where it is");
     sandbox.configure("seal.log_views = true\n");
     let mut terminal = Terminal::spawn(&sandbox, &["hrec", "play"]);
-    terminal.expect_screen("the last screen", |lines| {
+    terminal.expect_screen("no preview", |lines| {
+        lines.iter().any(|line| line.contains("seal.log_views is on"))
+    });
+    let looks = || -> Vec<_> {
+        records(&sandbox).into_iter().filter(|record| record["k"] == "view").collect()
+    };
+    assert_eq!(looks(), Vec::<serde_json::Value>::new());
+    terminal.send("\r");
+    terminal.expect_screen("the player", |lines| {
         lines.iter().any(|line| line.contains("kept where it is"))
     });
-    terminal.send("\x1b");
+    terminal.send("q");
     terminal.wait();
-    let looks: Vec<_> = records(&sandbox).into_iter().filter(|r| r["k"] == "view").collect();
+    let looks = looks();
     assert_eq!(looks.len(), 1, "{looks:?}");
-    assert_eq!(looks[0]["verb"], "preview");
+    assert_eq!(looks[0]["verb"], "play");
     assert!(looks[0]["by"]["tty"]["value"].is_string(), "{looks:?}");
 }

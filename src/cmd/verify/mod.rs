@@ -32,14 +32,30 @@ const BAD: u8 = 2;
 /// # Errors
 /// When there is no such recording, or nothing to check against can be read.
 pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
-    let places = places(args, config)?;
+    let summary = look(args, config, &places(args, config)?)?;
+    let status = summary.weight().map_or(0, status);
+    summary.show(args.json, args.all)?;
+    Ok(ExitCode::from(status))
+}
+
+/// What the verb says of one recording when it is given nothing else: a line
+/// for each thing that is wrong, or one that all is well. Reads all of it.
+pub(super) fn verdict(place: &Place, config: &Config) -> Vec<String> {
+    let stored = place.paths.dir().starts_with(config.store().join("recordings"));
+    match look(&cli::Verify::default(), config, &[(place.clone(), stored)]) {
+        Ok(summary) => summary.of_one(),
+        Err(error) => vec![format!("not checked: {}", super::told(&error))],
+    }
+}
+
+fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result<told::Summary> {
     let mut signers = signers(args, config)?;
-    let mut reports = all(&places, &signers);
+    let mut reports = all(places, &signers);
     if !args.identity.is_empty() {
         let given = cli::Identity { files: args.identity.clone() };
         let identities = identities(&given, config)?;
         let mut opened = Vec::new();
-        for (report, (place, _)) in reports.iter_mut().zip(&places) {
+        for (report, (place, _)) in reports.iter_mut().zip(places) {
             if content::check(place, &identities, report) {
                 opened.push(report.id.clone());
             }
@@ -48,7 +64,7 @@ pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
         super::ledger::Views::new(config).note("verify", &opened)?;
     }
     let mut remarks = std::mem::take(&mut signers.remarks);
-    for (report, (place, stored)) in reports.iter().zip(&places) {
+    for (report, (place, stored)) in reports.iter().zip(places) {
         if recording::is_unfinished(&place.paths) {
             remarks.push(format!(
                 "{}: hrec rekey did not come to its end; hrec recover does that",
@@ -62,11 +78,8 @@ pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
             ));
         }
     }
-    let ledger = ledger::check(args, config, &signers, &places, &mut reports, &mut remarks)?;
-    let summary = told::Summary::of(reports, ledger, remarks);
-    let status = summary.weight().map_or(0, status);
-    summary.show(args.json, args.all)?;
-    Ok(ExitCode::from(status))
+    let ledger = ledger::check(args, config, &signers, places, &mut reports, &mut remarks)?;
+    Ok(told::Summary::of(reports, ledger, remarks))
 }
 
 /// What a weight is as an exit status: `hrec(1)` states these.

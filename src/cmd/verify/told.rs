@@ -78,6 +78,18 @@ impl Summary {
         counts
     }
 
+    /// The same of one recording, without its id.
+    pub(super) fn of_one(&self) -> Vec<String> {
+        let lines = self.lines(false);
+        let ids: Vec<String> =
+            self.reports.iter().map(|report| format!("{}: ", safe_text(&report.id))).collect();
+        let short = |line: String| {
+            let id = ids.iter().find(|id| line.starts_with(id.as_str()));
+            line.get(id.map_or(0, String::len)..).unwrap_or_default().to_owned()
+        };
+        lines.into_iter().map(short).collect()
+    }
+
     /// A line for each finding; for each sound recording too, where they were
     /// named; and the sum.
     fn lines(&self, all: bool) -> Vec<String> {
@@ -122,6 +134,16 @@ mod tests {
             findings,
             manifest: None,
         }
+    }
+
+    #[test]
+    fn of_one_recording_its_name_says_nothing() {
+        let found = report("a", &[(Class::Altered, "x is not what it was"), (Class::Missing, "y")]);
+        let ledger = vec![Finding::of_ledger(Class::LedgerForked, "z")];
+        let summary = Summary::of(vec![found], ledger, Vec::new());
+        let lines = ["altered: x is not what it was", "missing: y", "ledger: ledger-forked: z"];
+        assert_eq!(summary.of_one(), lines);
+        assert_eq!(Summary::of(vec![report("a", &[])], Vec::new(), Vec::new()).of_one(), ["sound"]);
     }
 
     #[test]

@@ -1,26 +1,13 @@
 //! The commands of the browser, and the keys that give them.
 //!
-//! One table, as the player's: it makes what keys do, the help, and the section
-//! of `hrec-play(1)`. The invariant: no command has a letter, since letters are
-//! what a filter is typed with.
+//! A table like the player's: with that it makes what keys do, the help, the
+//! section of `hrec-play(1)`, and what `play.keys` may name. The invariant: no
+//! command has a letter, since letters are what a filter is typed with.
 
-use crossterm::event::KeyEvent;
-
-use crate::play::keymap::Key;
-
-/// What is known of a command.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// The command.
-    pub command: Command,
-    /// Its keys.
-    pub keys: &'static [&'static str],
-    /// What it does, in a few words.
-    pub about: &'static str,
-}
+use crate::play::keymap::{Commands, Entry};
 
 macro_rules! commands {
-    ($($variant:ident [$($key:literal),*] $about:literal;)+) => {
+    ($($variant:ident $name:literal [$($key:literal),*] $about:literal;)+) => {
         /// Something that the browser can be told.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Command {
@@ -28,56 +15,58 @@ macro_rules! commands {
         }
 
         /// All commands, as the help lists them.
-        pub const COMMANDS: &[Entry] = &[
-            $(Entry { command: Command::$variant, keys: &[$($key),*], about: $about },)+
+        pub const COMMANDS: &[Entry<Command>] = &[
+            $(Entry {
+                command: Command::$variant,
+                name: $name,
+                keys: &[$($key),*],
+                about: $about,
+            },)+
         ];
     };
 }
 
 commands! {
-    Play ["enter"] "play the recording";
-    Up ["up", "ctrl-p", "ctrl-k"] "to the one above";
-    Down ["down", "ctrl-n", "ctrl-j"] "to the one below";
-    PageUp ["pageup"] "a page up";
-    PageDown ["pagedown"] "a page down";
-    First ["home"] "to the newest";
-    Last ["end"] "to the oldest";
-    Preview ["tab"] "show its last screen, or hide it";
-    Reload ["ctrl-r"] "look anew what there is";
-    Help ["f1", "?"] "list the keys";
-    Leave ["esc"] "clear the filter; leave, when there is none";
-    Quit ["ctrl-c", "ctrl-q"] "leave";
+    Play "browser-play" ["enter"] "play the recording";
+    Up "browser-up" ["up", "ctrl-p", "ctrl-k"] "to the one above";
+    Down "browser-down" ["down", "ctrl-n", "ctrl-j"] "to the one below";
+    PageUp "browser-page-up" ["pageup"] "a page up";
+    PageDown "browser-page-down" ["pagedown"] "a page down";
+    First "browser-first" ["home"] "to the newest";
+    Last "browser-last" ["end"] "to the oldest";
+    Preview "browser-preview" ["tab"] "show its last screen, or hide it";
+    Reload "browser-reload" ["ctrl-r"] "look anew what there is";
+    Help "browser-help" ["?", "f1"] "list the keys";
+    Leave "browser-leave" ["esc"] "clear the filter; leave, when there is none";
+    Quit "browser-quit" ["ctrl-c", "ctrl-q"] "leave";
 }
 
-/// The command that this key gives.
-#[must_use]
-pub fn command(event: &KeyEvent) -> Option<Command> {
-    let key = Key::of(event);
-    let gives = |entry: &&Entry| entry.keys.iter().any(|name| Key::named(name) == Some(key));
-    COMMANDS.iter().find(gives).map(|entry| entry.command)
-}
+impl Commands for Command {
+    const TYPES: bool = true;
 
-/// The keys of a command, as the help shows them.
-#[must_use]
-pub fn shown(entry: &Entry) -> String {
-    let keys = entry.keys.iter().filter_map(|name| Key::named(name));
-    keys.map(|key| key.shown()).collect::<Vec<_>>().join(" ")
+    fn all() -> impl Iterator<Item = &'static Entry<Self>> {
+        COMMANDS.iter()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::play::keymap::{Key, Keymap};
 
     #[test]
     fn the_table_is_sound() {
         let mut seen = Vec::new();
+        let map = Keymap::default();
         for entry in COMMANDS {
-            assert!(!entry.keys.is_empty() && !shown(entry).is_empty());
+            assert!(entry.name.starts_with("browser-"), "{}", entry.name);
+            assert!(!entry.keys.is_empty() && !map.shown(entry.command).is_empty());
             for name in entry.keys {
-                assert!(Key::named(name).is_some(), "{name}");
-                assert!(!seen.contains(name), "{name} is there twice");
-                assert!(name.len() > 1 || *name == "?", "{name} is a letter");
-                seen.push(name);
+                let key = Key::named(name).unwrap_or_else(|| panic!("{name}"));
+                assert!(!seen.contains(&key), "{name} is there twice");
+                assert!(!key.is_typed() || *name == "?", "{name} is a letter");
+                assert_eq!(map.command(&key.event()), Some(entry.command), "{name}");
+                seen.push(key);
             }
         }
     }

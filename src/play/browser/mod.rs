@@ -21,6 +21,7 @@ use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::keymap::Keymap;
 use super::line::Line;
 pub use desk::{Desk, Library, Wanted};
 use filter::{Fields, Filter};
@@ -188,6 +189,7 @@ pub struct Browser {
     /// Where recordings are kept, for the person to read.
     place: String,
     zone: TimeZone,
+    keymap: Keymap<Command>,
     now: Timestamp,
     rows: Vec<Row>,
     by_id: HashMap<String, usize>,
@@ -224,6 +226,7 @@ impl Browser {
         Self {
             place: place.to_owned(),
             zone,
+            keymap: Keymap::default(),
             now: Timestamp::now(),
             rows: Vec::new(),
             by_id: HashMap::new(),
@@ -240,6 +243,11 @@ impl Browser {
             message: None,
             listed: false,
         }
+    }
+
+    /// Gives commands other keys.
+    pub fn set_keys(&mut self, keymap: Keymap<Command>) {
+        self.keymap = keymap;
     }
 
     /// Sets the time that lengths of live recordings and `date:today` go by.
@@ -374,12 +382,12 @@ impl Browser {
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
         self.message = None;
         if std::mem::replace(&mut self.open, Open::Nothing) == Open::Help {
-            return match keys::command(key) {
+            return match self.keymap.command(key) {
                 Some(Command::Quit) => Outcome::Quit,
                 _ => Outcome::Stay,
             };
         }
-        let Some(command) = keys::command(key) else {
+        let Some(command) = self.keymap.command(key) else {
             let before = self.line.text();
             self.line.key(key);
             if self.line.text() != before {

@@ -11,8 +11,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Widget, Wrap};
 use unicode_width::UnicodeWidthStr;
 
+use super::keys::{COMMANDS, Command};
 use super::table::{Columns, bytes, cut, duration, look};
-use super::{Browser, Open, Preview, Row, Screen, State, keys};
+use super::{Browser, Open, Preview, Row, Screen, State};
+use crate::play::keymap::Keymap;
 use crate::play::view::draw_row;
 use crate::screen::safe_text;
 
@@ -49,7 +51,7 @@ impl Browser {
         }
         self.foot(foot, picture);
         if self.open == Open::Help {
-            help(area, picture);
+            help(&self.keymap, area, picture);
             return None;
         }
         cursor
@@ -89,6 +91,7 @@ impl Browser {
         picture.set_style(area, BAR);
         let count = match (self.shown.len(), self.rows.len()) {
             (_, 0) => String::new(),
+            (1, 1) => " 1 recording ".to_owned(),
             (shown, all) if shown == all => format!(" {} recordings ", grouped(all)),
             (shown, all) => format!(" {} of {} ", grouped(shown), grouped(all)),
         };
@@ -284,11 +287,25 @@ impl Browser {
         }
         let leave = if self.line.text().is_empty() { "leave" } else { "clear" };
         let preview = if self.shows_preview { "hide the screen" } else { "screen" };
-        let hints =
-            [("Enter", "play"), ("↑↓", "choose"), ("Esc", leave), ("?", "keys"), ("Tab", preview)];
+        let key = |command| {
+            let keys = self.keymap.shown(command);
+            keys.split(' ').next().unwrap_or_default().to_owned()
+        };
+        let both = format!("{}{}", key(Command::Up), key(Command::Down));
+        let hints = [
+            (key(Command::Play), "play"),
+            (both, "choose"),
+            (key(Command::Leave), leave),
+            (key(Command::Help), "keys"),
+            (key(Command::Preview), preview),
+        ];
         let hints = if self.rows.is_empty() { hints.get(2..4) } else { hints.get(..) };
         let mut x = area.x;
         for (key, what) in hints.unwrap_or_default() {
+            // The person took its key away.
+            if key.is_empty() {
+                continue;
+            }
             if usize::from(area.right().saturating_sub(x)) < key.width() + what.width() + 3 {
                 break;
             }
@@ -340,13 +357,12 @@ fn typed(before: &str, text: &str, x: u16, y: u16, room: usize, picture: &mut Bu
     Position::new(cursor.min(last), y)
 }
 
-fn help(area: Rect, picture: &mut Buffer) {
+fn help(keymap: &Keymap<Command>, area: Rect, picture: &mut Buffer) {
     const BOX: Style = Style::new().fg(Color::White).bg(Color::Indexed(235));
-    let entries = || keys::COMMANDS.iter();
-    let wide = entries().map(|entry| keys::shown(entry).width()).max().unwrap_or(0);
-    let mut lines: Vec<Line<'_>> = entries()
-        .map(|entry| {
-            let keys = keys::shown(entry);
+    let shown = || COMMANDS.iter().map(|entry| (keymap.shown(entry.command), entry));
+    let wide = shown().map(|(keys, _)| keys.width()).max().unwrap_or(0);
+    let mut lines: Vec<Line<'_>> = shown()
+        .map(|(keys, entry)| {
             let room = " ".repeat(wide - keys.width() + 2);
             let name = NAME.add_modifier(Modifier::BOLD);
             Line::from(vec![" ".into(), Span::styled(keys, name), room.into(), entry.about.into()])

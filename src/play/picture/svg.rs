@@ -21,6 +21,8 @@ const HEIGHT: f32 = 18.0;
 const FONT: f32 = 15.0;
 /// From a row's top to the line that letters stand on.
 const BASE: f32 = 13.5;
+/// Marks over one character: more than a few are no writing.
+const MARKS: usize = 8;
 /// Around the screen.
 const MARGIN: f32 = 9.0;
 
@@ -149,10 +151,13 @@ fn push_run(run: &[Cell], left: f32, top: f32, pen: &Pen, colour: [u8; 3], out: 
     }
     let mut words = Words { text: String::new(), from: 0, cells: 0 };
     for (n, cell) in run.iter().enumerate() {
-        if cell.width() == 0 {
+        let ch = cell_char(cell.char());
+        if cell.width() == 0 || joins(ch) {
             continue;
         }
-        let ch = cell_char(cell.char());
+        // The marks after it are drawn over it; their own cells are blank.
+        let marks = || run.iter().skip(n + 1).map(|cell| cell_char(cell.char()));
+        let marks: String = marks().take_while(|ch| joins(*ch)).take(MARKS).collect();
         if let Some(Filled { rects, opacity }) = filled(ch, WIDTH, HEIGHT) {
             words.push(left, top, &style, &weight, out);
             let at = left + n as f32 * WIDTH;
@@ -168,7 +173,7 @@ fn push_run(run: &[Cell], left: f32, top: f32, pen: &Pen, colour: [u8; 3], out: 
         } else if ch == ' ' && words.ends_blank() {
             // Nothing to draw, and what comes next has a place of its own.
             words.push(left, top, &style, &weight, out);
-        } else if is_sure(ch) {
+        } else if is_sure(ch) && marks.is_empty() {
             if words.cells == 0 {
                 words.from = n;
             }
@@ -176,7 +181,8 @@ fn push_run(run: &[Cell], left: f32, top: f32, pen: &Pen, colour: [u8; 3], out: 
             words.cells += 1;
         } else {
             words.push(left, top, &style, &weight, out);
-            words = Words { text: ch.to_string(), from: n, cells: cell.width().into() };
+            let text = format!("{ch}{marks}");
+            words = Words { text, from: n, cells: cell.width().into() };
             words.push(left, top, &style, &weight, out);
         }
     }
@@ -215,6 +221,11 @@ impl Words {
         self.text.clear();
         self.cells = 0;
     }
+}
+
+/// Whether it is drawn over the character before it.
+fn joins(ch: char) -> bool {
+    ch.width() == Some(0)
 }
 
 /// Whether every font has this in one cell: its run may be set as a whole.
@@ -280,6 +291,22 @@ mod tests {
             assert!(svg.contains(part), "{part}\n{svg}");
         }
         assert!(svg.ends_with("stroke=\"#d9dce1\"/>\n</svg>\n"), "{svg}");
+    }
+
+    #[test]
+    fn marks_stand_over_their_letter() {
+        let model = model(20, 2, "caf e\u{301}\u{323}x \u{1b}[1m\u{300}b");
+        let svg = Picture::of(&model).svg("");
+        for part in [
+            "<text x=\"0\" y=\"13.5\" textLength=\"27\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#d9dce1\">caf</text>",
+            "<text x=\"36\" y=\"13.5\" textLength=\"9\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#d9dce1\">e\u{301}\u{323}</text>",
+            // As in avt's model: a mark takes a cell.
+            "<text x=\"63\" y=\"13.5\" textLength=\"9\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#d9dce1\">x</text>",
+        ] {
+            assert!(svg.contains(part), "{part}\n{svg}");
+        }
+        // One that has no letter of its pen is over nothing.
+        assert!(!svg.contains('\u{300}'), "{svg}");
     }
 
     #[test]

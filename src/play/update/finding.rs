@@ -100,12 +100,11 @@ impl Model {
     }
 
     /// Opens the list of what there is to go to.
-    pub(super) fn open_list(&mut self) -> Result<()> {
+    pub(super) fn open_list(&mut self) {
         if self.playhead.grows() {
-            self.landmarks.extend(self.playhead.timeline())?;
+            self.landmarks.extend(self.playhead.timeline());
         }
         let all = self.landmarks.all(&self.setup.notes);
         self.open = Open::List(List::new(all, self.playhead.at()));
-        Ok(())
     }
 }

@@ -58,6 +58,14 @@ impl Model {
             self.later = Some(to);
             return Ok(());
         };
+        // It may have been set, or the session may have slept.
+        if matches!(&to, Later::GoTo(text) if clock::is_by_clock(text, length))
+            && self.setup.wall.is_known()
+            && self.is_reading(now, "clock")
+        {
+            self.later = Some(to);
+            return Ok(());
+        }
         match to {
             Later::Tenth(tenth) => self.playhead.go(length / 10 * tenth),
             Later::GoTo(text) => {
@@ -78,15 +86,17 @@ impl Model {
             // By its last keyframe, if not by its index.
             return self.playhead.timeline_mut().duration().map(Some);
         }
-        match self.landmarks.progress() {
-            None => Ok(Some(self.playhead.length())),
-            Some(part) => {
-                let percent = (part * 100.0).floor();
-                let text = format!("reading it for its length: {percent} % so far");
-                self.say(now, text);
-                Ok(None)
-            }
-        }
+        let reading = self.is_reading(now, "length");
+        Ok((!reading).then(|| self.playhead.length()))
+    }
+
+    /// Whether the recording is still being read, for this too; then the person
+    /// is told so.
+    fn is_reading(&mut self, now: Micros, what: &str) -> bool {
+        let Some(part) = self.landmarks.progress() else { return false };
+        let percent = (part * 100.0).floor();
+        self.say(now, format!("reading it for its {what}: {percent} % so far"));
+        true
     }
 
     fn by(&mut self, seconds: i64) {
@@ -115,7 +125,7 @@ impl Model {
         let known = self.landmarks.next(&self.setup.notes, stops, here).is_some();
         if ahead && !known && self.playhead.grows() {
             self.playhead.timeline_mut().refresh()?;
-            self.landmarks.extend(self.playhead.timeline())?;
+            self.landmarks.extend(self.playhead.timeline());
         }
         self.wish = Some((stops, ahead));
         self.found_landmarks(now);

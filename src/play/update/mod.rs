@@ -3,6 +3,7 @@
 //! Refuses to know the terminal: what is to be done outside comes back as
 //! [`Effects`]. The invariant: nothing here waits.
 
+mod details;
 mod finding;
 mod going;
 mod keeping;
@@ -28,6 +29,9 @@ use crate::timeline::search::Scope;
 /// How long a message stays (µs): long enough to be read.
 const READ: Micros = 4_000_000;
 const SECOND: Micros = 1_000_000;
+/// What is still being made is looked through this often (µs) while it is
+/// followed.
+const SCAN: Micros = 2 * SECOND;
 
 /// What is to be done outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,9 +100,18 @@ impl Model {
         if turn.arrived && self.shows_keys {
             self.playhead.recall_typed()?;
         }
+        if turn.ended && self.playhead.grows() {
+            self.say(now, "the session has ended".to_owned());
+        }
+        if turn.moved && self.playhead.is_following() && now >= self.scanned + SCAN || turn.ended {
+            // What there is to go to, and the timeline, keep up with it.
+            self.scanned = now;
+            self.landmarks.extend(self.playhead.timeline());
+        }
         if self.landmarks.poll() {
             self.stale = true;
             self.playhead.has_seen(self.landmarks.length());
+            self.setup.wall.learn(self.landmarks.clocks());
             self.found_landmarks(now);
             draw = true;
         }
@@ -112,7 +125,7 @@ impl Model {
             self.go_by_length(now, later)?;
             draw = true;
         }
-        draw |= self.answered(now);
+        draw |= self.answered(now) | self.checked();
         if self.message.as_ref().is_some_and(|message| message.until <= now) {
             self.message = None;
             draw = true;
@@ -156,6 +169,7 @@ impl Model {
             due = due.map(|due| due.min(now.saturating_add(SECOND / 2)));
         }
         let message = self.message.as_ref().map(|message| message.until);
+        let message = message.filter(|until| *until < Micros::MAX);
         Ok(due.into_iter().chain(message).min())
     }
 
@@ -266,7 +280,7 @@ impl Model {
             Command::SearchTyped => self.ask(Asked::Search(Scope::Typed)),
             Command::NextMatch => self.next_match(now, true)?,
             Command::PreviousMatch => self.next_match(now, false)?,
-            Command::List => self.open_list()?,
+            Command::List => self.open_list(),
             Command::ScrollUp => self.scroll(now, i64::from(self.page()))?,
             Command::ScrollDown => self.scroll(now, -i64::from(self.page()))?,
             Command::PanLeft => self.pan(now, -8, 0),
@@ -283,13 +297,13 @@ impl Model {
             Command::Time => {
                 self.time = match self.time {
                     TimeShown::Elapsed => TimeShown::Remaining,
-                    TimeShown::Remaining if self.setup.wall.start.is_none() => TimeShown::Elapsed,
+                    TimeShown::Remaining if !self.setup.wall.is_known() => TimeShown::Elapsed,
                     TimeShown::Remaining => TimeShown::Local,
                     TimeShown::Local => TimeShown::Utc,
                     TimeShown::Utc => TimeShown::Elapsed,
                 };
             }
-            Command::Details => self.open = Open::Details { top: 0 },
+            Command::Details => self.open_details(),
             Command::Help => self.open = Open::Help { top: 0 },
             Command::Mark => self.ask(Asked::Mark(self.playhead.at())),
             Command::Select => self.select(),

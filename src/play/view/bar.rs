@@ -9,9 +9,11 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::clock::{hms, length};
+use super::super::keymap::Command;
 use super::super::line::Line;
-use super::super::model::{Model, TimeShown};
+use super::super::model::{Message, Model, TimeShown};
 use super::super::track::{Tick, column};
+use super::popup::pieces;
 use super::put;
 use crate::screen::safe_text;
 use crate::timeline::search::Scope;
@@ -83,9 +85,8 @@ fn status(model: &Model, area: Rect, picture: &mut Buffer) {
         }
     }
     put(picture, (area.x, area.y), &left, area.width, BAR);
-    let (text, style) = if let Some(message) = &model.message {
-        let style = if message.wrong { WRONG } else { BAR.add_modifier(Modifier::BOLD) };
-        (format!(" {} ", safe_text(&message.text)), style)
+    let (text, style) = if let Some(message) = model.message.as_ref().filter(|_| !is_long(model)) {
+        (format!(" {} ", safe_text(&message.text)), tone(message))
     } else if let Some(finding) = &model.finding {
         let told = finding.told(model.search_place());
         let mark = match finding.query().scope() {
@@ -94,13 +95,42 @@ fn status(model: &Model, area: Rect, picture: &mut Buffer) {
         };
         (format!(" {mark}{}  {told} ", safe_text(finding.query().pattern())), BAR)
     } else {
-        let size = playhead.screen().size();
-        (format!(" {} {size}  ? help ", safe_text(&model.setup.name)), DIM)
+        let (name, size) = (safe_text(&model.setup.name), playhead.screen().size());
+        let key = model.setup.keymap.shown(Command::Help);
+        let help = match key.split(' ').next() {
+            Some(key) if !key.is_empty() => format!(" {key} help "),
+            _ => String::new(),
+        };
+        let room = usize::from(area.width).saturating_sub(left.width());
+        let all = [format!(" {name} {size} {help}"), format!(" {size} {help}"), help];
+        (all.into_iter().find(|text| text.width() <= room).unwrap_or_default(), DIM)
     };
     // What is said comes before what is always there.
-    let said = model.message.is_some() || model.finding.is_some();
+    let said = model.message.is_some() && !is_long(model) || model.finding.is_some();
     let used = if said { left.width().min(usize::from(area.width) / 3) } else { left.width() };
     right(&text, style, used, area, picture);
+}
+
+/// Whether there is a message that is longer than the bar.
+fn is_long(model: &Model) -> bool {
+    let width = usize::from(model.window.cols());
+    model.message.as_ref().is_some_and(|message| safe_text(&message.text).width() + 2 > width)
+}
+
+fn tone(message: &Message) -> Style {
+    if message.wrong { WRONG } else { BAR.add_modifier(Modifier::BOLD) }
+}
+
+/// Draws a message that is longer than the bar over the last rows above it.
+pub(super) fn long_message(model: &Model, room: Rect, picture: &mut Buffer) {
+    let Some(message) = model.message.as_ref().filter(|_| is_long(model)) else { return };
+    let lines = pieces(&safe_text(&message.text), usize::from(room.width).saturating_sub(2).max(1));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(room.height);
+    let area = Rect { y: room.bottom() - height, height, ..room };
+    for (line, row) in lines.iter().zip(area.rows()) {
+        let line = format!(" {line:<width$}", width = usize::from(row.width));
+        put(picture, (row.x, row.y), line, row.width, tone(message));
+    }
 }
 
 /// Draws text at the right, as much of it as there is room for after `used`.

@@ -68,7 +68,8 @@ pub(super) fn draw(
         let text = match (model.landmarks.error(), model.landmarks.progress()) {
             (Some(error), _) => safe_text(error).into_owned(),
             (None, Some(_)) => "nothing yet".to_owned(),
-            (None, None) => "nothing of that".to_owned(),
+            (None, None) if list.filter().is_some() => "nothing of that".to_owned(),
+            (None, None) => "no command, marker, alert, transfer or resize is in it".to_owned(),
         };
         put(picture, (rows.x + 1, rows.y), text, rows.width.saturating_sub(1), DIM);
     }

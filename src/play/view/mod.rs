@@ -31,6 +31,8 @@ pub fn draw(model: &Model) -> (Buffer, Option<Position>) {
         popup::typed(model, top, &mut picture);
     }
     bar::draw(model, bottom, &mut picture);
+    // Where there is no bar, nowhere else.
+    bar::long_message(model, top, &mut picture);
     match &model.open {
         Open::Nothing | Open::Selecting(_) => {}
         Open::Help { top: first } => {
@@ -38,7 +40,7 @@ pub fn draw(model: &Model) -> (Buffer, Option<Position>) {
             cursor = None;
         }
         Open::Details { top: first } => {
-            popup::draw("Details", &popup::details(model), *first, top, &mut picture);
+            popup::draw("Details", &popup::details(model, top), *first, top, &mut picture);
             cursor = None;
         }
         Open::List(open) => cursor = list::draw(model, open, top, &mut picture),
@@ -101,10 +103,11 @@ pub(super) fn bar_area(model: &Model) -> Rect {
 
 /// How far what is open can be scrolled.
 pub(super) fn most_top(model: &Model) -> u16 {
+    let room = areas(window(model)).0;
     let lines = match &model.open {
         Open::Help { .. } => popup::help(model),
-        Open::Details { .. } => popup::details(model),
+        Open::Details { .. } => popup::details(model, room),
         _ => return 0,
     };
-    popup::most_top(&lines, areas(window(model)).0)
+    popup::most_top(&lines, room)
 }

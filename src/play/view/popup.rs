@@ -9,8 +9,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
-use crossterm::event::KeyCode;
-use unicode_width::UnicodeWidthStr;
+use crossterm::event::{KeyCode, KeyModifiers};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::input::{Decoder, Input};
 use super::super::keymap::{Command, GROUPS, Key};
@@ -79,17 +79,45 @@ pub(super) fn help(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-/// What is known of the recording.
-pub(super) fn details(model: &Model) -> Vec<Line<'static>> {
-    let widest =
-        model.setup.details.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let line = |(name, value): &(String, String)| {
-        Line::from(vec![
-            Span::styled(format!(" {:widest$}  ", safe_text(name)), NAME),
-            Span::raw(format!("{} ", safe_text(value))),
-        ])
-    };
-    model.setup.details.iter().map(line).collect()
+/// What is known of the recording, in lines that fit into `room`.
+pub(super) fn details(model: &Model, room: Rect) -> Vec<Line<'static>> {
+    let details = &model.setup.details;
+    let widest = details.iter().map(|(name, _)| safe_text(name).width()).max().unwrap_or(0);
+    // Two for the box, three between.
+    let left = usize::from(room.width).saturating_sub(widest + 5).max(10);
+    let mut lines = Vec::new();
+    for (name, value) in details {
+        let mut name = safe_text(name).into_owned();
+        for part in pieces(&safe_text(value), left) {
+            let blanks = " ".repeat(widest - name.width());
+            lines.push(Line::from(vec![
+                Span::styled(format!(" {name}{blanks}  "), NAME),
+                Span::raw(format!("{part} ")),
+            ]));
+            name.clear();
+        }
+    }
+    lines
+}
+
+/// A text in pieces of at most so many columns, cut at blanks where there are
+/// some in the second half.
+pub(super) fn pieces(text: &str, most: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let (mut piece, mut width) = (String::new(), 0);
+    for ch in text.chars() {
+        let wide = ch.width().unwrap_or(0);
+        if width + wide > most {
+            let at = piece.rfind(' ').filter(|at| *at > piece.len() / 2);
+            let rest = at.map_or_else(String::new, |at| piece.split_off(at + 1));
+            pieces.push(std::mem::replace(&mut piece, rest));
+            width = piece.width();
+        }
+        piece.push(ch);
+        width += wide;
+    }
+    pieces.push(piece);
+    pieces
 }
 
 /// The keys that were typed last, at the bottom right.
@@ -128,6 +156,10 @@ fn named(keys: &[u8]) -> String {
         match (key.code, key.modifiers.is_empty()) {
             (KeyCode::Char(ch), true) => text.push_str(&safe_text(ch.encode_utf8(&mut [0; 4]))),
             (KeyCode::Enter, true) => text.push('⏎'),
+            // A line feed.
+            (KeyCode::Char('j'), false) if key.modifiers == KeyModifiers::CONTROL => {
+                text.push('⏎');
+            }
             (KeyCode::Tab, true) => text.push('⇥'),
             (KeyCode::Backspace, true) => text.push('⌫'),
             _ => text.push_str(&format!(" {} ", Key::of(&key).shown())),
@@ -141,8 +173,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn long_values_are_wrapped() {
+        assert_eq!(pieces("", 5), [""]);
+        assert_eq!(pieces("one two three", 8), ["one two ", "three"]);
+        assert_eq!(pieces("ab cdefghijk", 8), ["ab cdefg", "hijk"]);
+        assert_eq!(pieces("日本日本", 5), ["日本", "日本"]);
+        assert_eq!(pieces("日本", 1), ["", "日", "本"]);
+    }
+
+    #[test]
     fn keys_have_names() {
         assert_eq!(named(b"ls -l\r"), "ls -l⏎");
+        assert_eq!(named(b"ls\n"), "ls⏎");
         assert_eq!(named(b"\x03"), " ^C ");
         assert_eq!(named(b"a\x1b[Ab\x7f"), "a ↑ b⌫");
         assert_eq!(named(b"\x1b]0;x\x07\xff"), "");

@@ -1,23 +1,37 @@
 //! From events to items.
 //!
-//! Refuses to know threads. The invariant: one pass, and the terminal model is
-//! only asked where commands are marked, or nothing else says what was typed.
+//! Refuses to know threads. The invariant: one pass, and a recording that grows
+//! is read on where the pass before it ended. A typed line stands where it was
+//! typed, not where the recorder had judged that it may be kept, so that it can
+//! come after what followed it.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use avt::ScreenKind;
 use avt::observer::{ShellEvent, ShellTracker};
+use jiff::Timestamp;
 use regex::Regex;
 
 use super::activity::{Activity, Pauses, Stretch};
 use super::{Item, Kind};
 use crate::event::{Data, Event, Fact, Micros};
-use crate::recording::Result;
+use crate::recording::{Result, State};
 use crate::screen::Model;
+use crate::timeline::spot::Spot;
 use crate::timeline::sweep::{Found, Task};
-use crate::timeline::typed::TypedLines;
+use crate::timeline::typed::{TypedLine, TypedLines};
 
 /// More items are not kept: nobody looks through as many.
 const MOST: usize = 200_000;
 /// More of an item's text is not kept, in bytes.
 const LONGEST: usize = 4096;
+/// Nor more places where the wall clock was noted: a person sets it seldom.
+const CLOCKS: usize = 10_000;
+/// A typed line is kept when it is known that it was no secret, some events
+/// later: so many are remembered. Of one that came later still, nothing tells
+/// where it was typed but where it stands.
+const RECENT: usize = 8192;
 /// So many events are between two reports.
 const REPORT: u64 = 20_000;
 
@@ -27,6 +41,8 @@ pub(super) struct Part {
     pub(super) items: Vec<Item>,
     pub(super) activity: Activity,
     pub(super) pauses: Pauses,
+    /// What the clock on the wall showed, where that was noted.
+    pub(super) clocks: Vec<(Micros, Timestamp)>,
     pub(super) limited: bool,
     /// The time of the last event.
     pub(super) end: Micros,
@@ -39,29 +55,42 @@ impl Found for Part {
         self.items.truncate(MOST);
         self.activity.add(&later.activity);
         self.pauses.add(&later.pauses);
+        self.clocks.extend(later.clocks);
+        self.clocks.truncate(CLOCKS);
         self.end = self.end.max(later.end);
     }
 }
 
-pub(super) fn scan(task: &Task<'_, Part>) -> Result<()> {
+/// What is taken along to where a growing recording is read on.
+pub(super) struct Carry {
+    pub(super) at: Spot,
+    typed: Typed,
+    screen: Screen,
+}
+
+/// Nothing, unless a scan came to the end of what grows.
+pub(super) type Carried = Mutex<Option<Carry>>;
+
+pub(super) fn scan(task: &Task<'_, Part>, carried: &Carried) -> Result<()> {
     let mut events = task.segment.events(task.source)?;
     let mut part = Part::default();
-    let mut typed = TypedLines::default();
-    let mut screen = Screen::new(Model::new(task.source.header().size));
-    let mut last: Micros = 0;
+    let before = carried.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (mut last, mut typed, mut screen) = match before {
+        Some(carry) => (carry.at.time, carry.typed, carry.screen),
+        None => {
+            let screen = Screen::new(Model::new(task.source.header().size));
+            (0, Typed::default(), screen)
+        }
+    };
     while let Some((number, event)) = events.next()? {
         part.pauses.pause(Stretch { from: last, to: event.time });
         last = event.time;
         part.end = last;
         let count = number + 1;
+        typed.happened(event.time, count);
         let mut item = |kind, text: String| part.items.push(item(event.time, count, kind, text));
         match &event.data {
-            Data::Input(bytes) => {
-                screen.typed = true;
-                for line in typed.input(bytes, event.time, count) {
-                    part.items.push(self::item(line.time, line.event, Kind::Typed, line.text));
-                }
-            }
+            Data::Input(bytes) => part.items.extend(typed.input(bytes, event.time, count)),
             Data::Output(bytes) => {
                 part.activity.output(event.time, bytes.len());
                 if let Some(text) = screen.output(&event, bytes) {
@@ -77,6 +106,8 @@ pub(super) fn scan(task: &Task<'_, Part>) -> Result<()> {
                 if let Some((kind, text)) = of_fact(fact) {
                     item(kind, text);
                 }
+                typed.fact(fact);
+                part.clocks.extend(wall(fact).map(|wall| (event.time, wall)));
             }
             _ => {}
         }
@@ -84,11 +115,66 @@ pub(super) fn scan(task: &Task<'_, Part>) -> Result<()> {
             return Ok(());
         }
     }
-    for line in typed.finish() {
-        part.items.push(item(line.time, line.event, Kind::Typed, line.text));
+    if task.source.state() == State::Live {
+        // The line that is being typed is listed once it is ended.
+        let carry = Carry { at: events.here(), typed, screen };
+        *carried.lock().unwrap_or_else(PoisonError::into_inner) = Some(carry);
+    } else {
+        part.items.extend(typed.finish());
     }
     task.give(part);
     Ok(())
+}
+
+/// Typed lines, and where they were typed.
+#[derive(Default)]
+struct Typed {
+    lines: TypedLines,
+    /// The events that happened last: when, and how many had then.
+    recent: VecDeque<(Micros, u64)>,
+    /// When the keys that come next were typed.
+    when: Option<Micros>,
+}
+
+impl Typed {
+    fn happened(&mut self, time: Micros, count: u64) {
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((time, count));
+    }
+
+    /// Takes a fact: `typed` says when what follows it was.
+    fn fact(&mut self, fact: &Fact) {
+        if fact.kind == "typed" {
+            self.when = fact.fields.get("end_us").and_then(serde_json::Value::as_u64);
+        }
+    }
+
+    fn input(&mut self, bytes: &[u8], time: Micros, count: u64) -> Vec<Item> {
+        let when = self.when.take().filter(|when| *when < time);
+        let place = when.and_then(|when| {
+            let known = self.recent.partition_point(|(time, _)| *time <= when);
+            let (_, event) = self.recent.get(known.checked_sub(1)?)?;
+            Some((when, *event))
+        });
+        let (time, event) = place.unwrap_or((time, count));
+        self.lines.input(bytes, time, event).into_iter().map(typed_item).collect()
+    }
+
+    fn finish(mut self) -> Option<Item> {
+        self.lines.finish().pop().map(typed_item)
+    }
+}
+
+fn typed_item(line: TypedLine) -> Item {
+    item(line.time, line.event, Kind::Typed, line.text)
+}
+
+/// What the clock on the wall showed, by a fact that says so.
+fn wall(fact: &Fact) -> Option<Timestamp> {
+    let notes = matches!(fact.kind.as_str(), "clock" | "suspend" | "resume");
+    fact.fields.get("wall").filter(|_| notes)?.as_str()?.parse().ok()
 }
 
 fn item(time: Micros, event: u64, kind: Kind, mut text: String) -> Item {
@@ -128,10 +214,8 @@ fn of_fact(fact: &Fact) -> Option<(Kind, String)> {
 struct Screen {
     model: Model,
     shell: ShellTracker,
-    /// The shell marks its commands.
+    /// The shell marks its commands, so that they can be read.
     marked: bool,
-    /// Input is recorded.
-    typed: bool,
     /// How many outputs have come since the cursor came to its line.
     stay: u32,
     prompt: Option<Regex>,
@@ -141,7 +225,7 @@ impl Screen {
     fn new(model: Model) -> Self {
         // Something short, a sign that ends prompts, a blank, and a command.
         let prompt = Regex::new(r"^(?:\S.{0,120}?)??[$#%>❯➜λ»›]\s+(\S.*)$").ok();
-        Self { model, shell: ShellTracker::new(), marked: false, typed: false, stay: 0, prompt }
+        Self { model, shell: ShellTracker::new(), marked: false, stay: 0, prompt }
     }
 
     fn event(&mut self, event: &Event) {
@@ -150,14 +234,18 @@ impl Screen {
 
     /// Takes output; the command that it shows to have been entered.
     fn output(&mut self, event: &Event, bytes: &[u8]) -> Option<String> {
-        let entered = !self.marked && !self.typed && self.stay > 0 && ends_line(bytes);
+        let entered = !self.marked && self.stay > 0 && ends_line(bytes);
         let command = if entered { self.command() } else { None };
         let told = self.model.event_with(event, &mut self.shell).into_iter().flatten();
         let mut marked = None;
         for event in told {
-            self.marked = true;
-            if let ShellEvent::CommandSubmitted(command) = event {
-                marked = command.text.filter(|text| !text.is_empty());
+            // A shell may mark its prompts and nothing else, or where a command
+            // runs and not where it begins: that says nothing.
+            if let ShellEvent::CommandSubmitted(command) = event
+                && let Some(text) = command.text.filter(|text| !text.is_empty())
+            {
+                self.marked = true;
+                marked = Some(text);
             }
         }
         self.stay = if memchr::memchr(b'\n', bytes).is_some() && !entered {
@@ -174,6 +262,10 @@ impl Screen {
     /// What stands behind a prompt in the cursor's line.
     fn command(&self) -> Option<String> {
         let terminal = self.model.terminal();
+        // What an editor shows is no shell's.
+        if terminal.active_screen_kind() != ScreenKind::Primary {
+            return None;
+        }
         let row = terminal.cursor().row;
         let (mut text, mut here) = (String::new(), false);
         for (n, line) in terminal.screen().visible_lines().enumerate() {

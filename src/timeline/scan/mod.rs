@@ -1,25 +1,29 @@
 //! What happened in a recording, as a list to jump by; and when how much.
 //!
-//! Refuses to know who asks. The invariant: items are in the order of their
-//! events, and each stands where one sees what it says.
+//! Refuses to know who asks. The invariant: each item stands where one sees
+//! what it says. But for typed lines, which are known later than they were
+//! typed, items come in the order of their events.
 
 mod activity;
 mod items;
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 pub use self::activity::Stretch;
-use self::items::Part;
+use self::items::{Carried, Part};
 use super::Timeline;
-use super::sweep::{Segment, Sweep, Wake};
+use super::sweep::{Segment, Sweep, Task, Wake};
 use crate::event::Micros;
 use crate::recording::Result;
 
 /// What kind of thing an [`Item`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A command line that the shell marked (OSC 133), or one that stands
-    /// behind a prompt where nothing says what was typed.
+    /// A command line that the shell marked (OSC 133), or, where it marks none,
+    /// one that stood behind a prompt when it was entered.
     Command,
     /// A line that was typed.
     Typed,
@@ -51,7 +55,7 @@ pub struct Item {
 /// How far a scan is.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Items that are new since the last time, in their order.
+    /// Items that are new since the last time.
     pub items: Vec<Item>,
     /// How much was read, 0 to 1.
     pub scanned: f64,
@@ -66,6 +70,8 @@ pub struct Progress {
 /// A scan that is going on in a thread of its own; dropping it ends it.
 pub struct Scan {
     sweep: Sweep<Part>,
+    /// Where it goes on in a recording that grows.
+    carried: Arc<Carried>,
     given: usize,
 }
 
@@ -84,21 +90,23 @@ impl Scan {
     pub fn start(timeline: &Timeline, wake: Wake) -> Result<Self> {
         let source = timeline.source().clone();
         let segments = Segment::whole(&source);
-        let sweep = Sweep::start(source, segments, 0, Some(1), wake, items::scan);
-        Ok(Self { sweep, given: 0 })
+        let carried = Arc::new(Carried::default());
+        let kept = Arc::clone(&carried);
+        let job = move |task: &Task<'_, Part>| items::scan(task, &kept);
+        let sweep = Sweep::start(source, segments, 0, Some(1), wake, job);
+        Ok(Self { sweep, carried, given: 0 })
     }
 
-    /// Reads what has been recorded since, too: all again, so that items are
-    /// given again from the first.
-    ///
-    /// # Errors
-    /// When the recording cannot be read.
-    pub fn extend(&mut self, timeline: &Timeline) -> Result<()> {
-        let source = timeline.source().clone();
-        let segments = Segment::whole(&source);
-        self.given = 0;
-        self.sweep.extend(source, segments);
-        Ok(())
+    /// Reads what has been recorded since it came to the end, too. Until then,
+    /// and in a recording that no longer grew, it changes nothing.
+    pub fn extend(&self, timeline: &Timeline) {
+        let from =
+            self.carried.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|o| o.at);
+        if let Some(from) = from {
+            let source = timeline.source().clone();
+            let segment = Segment::after(&source, from);
+            self.sweep.go_on(source, segment);
+        }
     }
 
     /// What is new. Does not wait.
@@ -134,6 +142,13 @@ impl Scan {
         self.part(|part| part.end)
     }
 
+    /// What the clock on the wall showed where somebody noted it: when it was
+    /// set, and when the session was stopped and went on.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<(Micros, Timestamp)> {
+        self.part(|part| part.clocks.clone())
+    }
+
     /// Bytes of output in each of `count` equal stretches of `duration`, as far
     /// as it was read.
     #[must_use]
@@ -150,16 +165,5 @@ impl Scan {
 
     fn part<T: Default>(&self, look: impl FnOnce(&Part) -> T) -> T {
         self.sweep.lock().slots.first().map(|slot| look(&slot.found)).unwrap_or_default()
-    }
-}
-
-/// Whether `c` stops at this item: a command or statement, or, in a recording
-/// whose shell marks none, a typed line.
-#[must_use]
-pub fn is_command(items: &[Item], item: &Item) -> bool {
-    match item.kind {
-        Kind::Command | Kind::Statement => true,
-        Kind::Typed => !items.iter().any(|one| one.kind == Kind::Command),
-        _ => false,
     }
 }
