@@ -10,6 +10,8 @@
 
 #[path = "corpus/age.rs"]
 mod age;
+#[path = "corpus/tmux.rs"]
+mod tmux;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -344,4 +346,33 @@ fn remake(dir: &Path, size: TermSize, events: &[Event], recipients: &Recipients)
     }
     live.finish(events.len() as u64 * 15_000_000, None).unwrap();
     paths.finished()
+}
+
+/// Where tmux shows something else, and why.
+const OTHER_SCREENS: &[(&str, &str)] = &[];
+
+#[test]
+fn screens_are_those_of_tmux() {
+    let corpus = corpus();
+    let (mut compared, mut points, mut different) = (0, 0, Vec::new());
+    for name in ["casts", "made"] {
+        for path in tmux::recordings(&corpus.dir.join(name)) {
+            let Some((looked, rows)) = tmux::compare(&path) else { continue };
+            let name = path.strip_prefix(&corpus.dir).unwrap().display().to_string();
+            compared += 1;
+            points += looked;
+            if let Some(first) = rows.first() {
+                println!("{name}: {} rows differ; the first: {first}", rows.len());
+                different.push(name);
+            }
+        }
+    }
+    println!("{points} screens of {compared} recordings, {} with differences", different.len());
+    let known: Vec<&str> = OTHER_SCREENS.iter().map(|(name, _)| *name).collect();
+    let unknown: Vec<_> = different.iter().filter(|name| !known.contains(&name.as_str())).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    let gone: Vec<_> =
+        known.iter().filter(|name| !different.iter().any(|one| one == *name)).collect();
+    assert!(gone.is_empty(), "they no longer differ: {gone:#?}");
+    assert!(compared > 100, "only {compared} recordings were compared");
 }

@@ -8,6 +8,7 @@ mod keyframe;
 mod model;
 mod paint;
 mod safe;
+mod sheet;
 mod skip;
 mod text;
 
@@ -15,5 +16,6 @@ pub use keyframe::{Keyframe, Malformed, Outside, Position};
 pub use model::Model;
 pub use paint::{Painter, push_final, push_sgr};
 pub use safe::safe_text;
+pub use sheet::{Sheet, Shown, ShownLine};
 pub use skip::Keyframer;
 pub use text::{Text, cell_char};

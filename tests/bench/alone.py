@@ -1,6 +1,6 @@
 """What is measured of hrec alone, since no peer can or does it: the size of
-finished files, opening and seeking, the player, what a recipient costs, what
-proof costs, and what many kills do."""
+finished files, opening, seeking and searching, the player, what a recipient
+costs, what proof costs, and what many kills do."""
 import os
 import re
 import shutil
@@ -134,6 +134,27 @@ def player(program, seek_program, keep, hours, megabytes, options):
     if "key to drawn, seek to a random time" not in sample["times"] or "peak memory" not in sample["memory_kb"]:
         raise RuntimeError(f"player said {said!r}")
     return sample
+
+
+def search(program, path, rounds):
+    """What tests/bench/search.rs prints: a sample for each pattern, times in ms."""
+    for tool in ("age", "zstd", "rg"):
+        if not shutil.which(tool):
+            raise RuntimeError(f"a search is compared with age, zstd and rg, and {tool} is not here")
+    samples = []
+    for line in output([program, path, "--rounds", str(rounds)]).decode().splitlines():
+        if not line.startswith(" "):
+            samples.append({"pattern": line, "first": [], "all": [], "pipe": []})
+        elif ours := re.match(r"\s+hrec: first (?:(\d+) ms|none), all (\d+) ms, (\d+) matches", line):
+            if ours[1]:
+                samples[-1]["first"].append(int(ours[1]))
+            samples[-1]["all"].append(int(ours[2]))
+            samples[-1]["matches"] = int(ours[3])
+        elif pipe := re.match(r"\s+age \| zstd \| rg: all (\d+) ms", line):
+            samples[-1]["pipe"].append(int(pipe[1]))
+    if not samples or not all(sample["all"] and sample["pipe"] for sample in samples):
+        raise RuntimeError(f"search said {samples!r}")
+    return samples
 
 
 # The generator of P-256, and with it an ML-KEM-768 key of zeros: valid, and

@@ -31,7 +31,7 @@ def judged(results):
         if samples.get(test):
             rows += of_peers(test, samples[test])
     for test, of_hrec in (
-        ("sizes", sizes), ("seek", seek), ("player", player), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills),
+        ("sizes", sizes), ("seek", seek), ("search", search), ("player", player), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills),
     ):
         if results["alone"].get(test):
             rows += of_hrec(results["alone"][test])
@@ -145,6 +145,15 @@ def seek(samples):
         Row(f"{what}, open", "≤ 10 ms", {}, f"{opened:.1f} ms", opened <= 10),
         Row(f"{what}, seek, 99 %", "≤ 30 ms", {}, f"{sought:.1f} ms", sought <= 30),
         Row(f"{what}, memory", "≤ 32 MiB", {}, f"{mib:.1f} MiB", mib <= 32),
+    ]
+
+
+def search(samples):
+    first = max(quantile(sample["first"], 0.5) for sample in samples if sample["first"])
+    slowest = max(quantile(s["all"], 0.5) / quantile(s["pipe"], 0.5) for s in samples)
+    return [
+        Row("search, first match of a common text", "≤ 100 ms", {}, f"{first:.0f} ms", first <= 100),
+        Row("search, whole recording", "< age, zstd, rg", {}, f"× {slowest:.2f}", slowest < 1),
     ]
 
 

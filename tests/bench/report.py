@@ -86,6 +86,14 @@ def player(samples):
             print(f"{name} is not here")
 
 
+def search(samples):
+    middle = lambda sample, key: f"{quantile(sample[key], 0.5):.0f}" if sample[key] else "-"
+    print_table(
+        ["pattern", "matches", "first ms", "all ms", "age | zstd | rg"],
+        [[s["pattern"], s["matches"], *(middle(s, key) for key in ("first", "all", "pipe"))] for s in samples],
+    )
+
+
 def recipients(samples):
     print_table(["recipient", "header bytes", "to record", "to open"], [[s["name"], s["header"], s["wrap"], s["unwrap"]] for s in samples])
 
@@ -135,7 +143,7 @@ def report(results):
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
     for test, samples in results["alone"].items():
         print(f"## {test}: {results['tests'][test]['what']}")
-        {"sizes": sizes, "seek": seek, "player": player, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
+        {"sizes": sizes, "seek": seek, "search": search, "player": player, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)
     peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]

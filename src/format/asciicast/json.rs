@@ -173,12 +173,25 @@ impl<'a> Cursor<'a> {
         }
         let mut out = Vec::new();
         loop {
-            let end = memchr::memchr2(b'"', b'\\', self.rest)?;
-            let (head, tail) = self.rest.split_at_checked(end)?;
-            out.extend_from_slice(head);
-            self.rest = tail;
+            // One escape often follows another.
+            if self.rest.first() != Some(&b'\\') {
+                let end = memchr::memchr2(b'"', b'\\', self.rest)?;
+                let (head, tail) = self.rest.split_at_checked(end)?;
+                out.extend_from_slice(head);
+                self.rest = tail;
+            }
             if self.bump()? == b'"' {
                 return Some(out);
+            }
+            if out.capacity() < self.rest.len() {
+                // A string with escapes is mostly the rest of its line, and
+                // what comes out is no longer than what goes in.
+                out.reserve(self.rest.len());
+            }
+            if let [b'u', b'0', b'0', b'1', b'b', rest @ ..] = self.rest {
+                out.push(0x1b);
+                self.rest = rest;
+                continue;
             }
             let escaped = self.bump()?;
             match escaped {

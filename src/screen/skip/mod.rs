@@ -29,7 +29,7 @@ mod cut;
 mod lasting;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tracked;
 
 use avt::{Parser, Terminal};
@@ -43,7 +43,7 @@ use crate::event::TermSize;
 
 /// When to do what. Only the cost depends on these.
 #[derive(Clone, Copy, Debug)]
-struct Limits {
+pub(super) struct Limits {
     /// Unfed output that is kept before it is shortened, in bytes. Larger than
     /// what a full-screen program's visit of some seconds prints; small enough
     /// to stay in a core's cache and within a 1 MiB bound for everything here.

@@ -1,4 +1,4 @@
-mod output;
+pub(in crate::screen) mod output;
 mod programs;
 
 use rand::SeedableRng;
@@ -126,7 +126,7 @@ fn cases(seeds: impl Iterator<Item = u64>) -> Tally {
         match outcome {
             Ok(Ok(())) => {}
             bad => {
-                let steps = smallest(size, limits, steps);
+                let steps = smallest(steps, |steps| fails(size, limits, steps));
                 let error = run(size, limits, &steps, &mut Tally::default());
                 panic!("seed {seed}: {size} {limits:?}: {bad:?}\n{}\n{error:?}", shown(&steps));
             }
@@ -141,13 +141,16 @@ fn fails(size: TermSize, limits: Limits, steps: &[Step]) -> bool {
 }
 
 /// Takes away what the failure does not need.
-fn smallest(size: TermSize, limits: Limits, mut steps: Vec<Step>) -> Vec<Step> {
+pub(in crate::screen) fn smallest(
+    mut steps: Vec<Step>,
+    fails: impl Fn(&[Step]) -> bool,
+) -> Vec<Step> {
     loop {
         let before = format!("{steps:?}").len();
         for at in (0..steps.len()).rev() {
             let mut fewer = steps.clone();
             fewer.remove(at);
-            if fails(size, limits, &fewer) {
+            if fails(&fewer) {
                 steps = fewer;
                 continue;
             }
@@ -161,7 +164,7 @@ fn smallest(size: TermSize, limits: Limits, mut steps: Vec<Step>) -> Vec<Step> {
                     fewer.drain(from..(from + len).min(bytes.len()));
                     let mut tried = steps.clone();
                     tried[at] = Step::Output(fewer.clone());
-                    if fails(size, limits, &tried) {
+                    if fails(&tried) {
                         bytes = fewer;
                         steps = tried;
                     } else {
@@ -177,7 +180,7 @@ fn smallest(size: TermSize, limits: Limits, mut steps: Vec<Step>) -> Vec<Step> {
     }
 }
 
-fn shown(steps: &[Step]) -> String {
+pub(in crate::screen) fn shown(steps: &[Step]) -> String {
     steps
         .iter()
         .map(|step| match step {

@@ -1,97 +1,180 @@
-//! Looking at what is shown, event by event.
+//! Matches in what is shown, event by event.
 //!
-//! Refuses to know threads. The invariant: a match that stood on the screen
-//! before an event is not given for that event again.
+//! Refuses to know threads. The invariant: a match is given when it comes to
+//! stand where it did not stand before, and not again while its line only
+//! grows or changes around it.
 
-use avt::parser::Function;
-use avt::{Observation, Observer, Operation};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::{Match, Query};
-use crate::event::{Data, Event, TermSize};
-use crate::screen::{Keyframe, Model};
+use crate::event::{Data, Event};
+use crate::recording::Result;
+use crate::screen::{Keyframe, Keyframer, Position, Sheet, Shown, ShownLine};
+use crate::timeline::sweep::{SegmentEvents, Task};
 
-/// Lines that were seen within an event, and where.
-#[derive(Default)]
-struct Passing {
-    at: u64,
-    lines: Vec<(u64, String)>,
+/// Text is searched in pieces of about this size, in bytes: more than a
+/// pattern's start costs, less than a core's cache.
+const BATCH: usize = 64 << 10;
+/// When more lines that matched are remembered, those that are not on the
+/// screen any more are forgotten. More rows than the largest screens have.
+const REMEMBERED: usize = 8192;
+
+pub(super) struct Looks<'a, T> {
+    task: &'a Task<'a, T>,
+    sheet: Sheet,
+    keyframe: Option<Keyframe>,
+    /// For sizes, which only the terminal model follows: it and the events up
+    /// to here.
+    sizes: Option<(Box<Keyframer>, SegmentEvents)>,
+    seen: Seen<'a>,
 }
 
-impl Observer for Passing {
-    type Output = ();
-
-    fn before(&mut self, context: &mut Observation<'_>, operation: &Operation) {
-        if let Operation::Function(Function::Lf | Function::Nel) = operation {
-            let terminal = context.terminal();
-            let row = terminal.cursor().row;
-            let lines = logical(terminal.screen().visible_lines());
-            let line = lines.into_iter().find(|(from, to, _)| (*from..*to).contains(&row));
-            self.lines.extend(line.map(|line| (self.at, line.2)));
-        }
+impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
+    pub(super) fn new(task: &'a Task<'a, T>, query: &'a Query) -> Result<Self> {
+        let keyframe = task.segment.keyframe(task.source)?;
+        let size = task.source.header().size;
+        let sheet = keyframe.as_ref().map_or_else(|| Sheet::new(size), Sheet::of);
+        let seen = Seen { query, lines: HashMap::new() };
+        Ok(Self { task, sheet, keyframe, sizes: None, seen })
     }
 
-    fn end(&mut self, _: &mut Observation<'_>) {}
-}
-
-pub(super) struct Looks<'a> {
-    query: &'a Query,
-    model: Model,
-    /// Lines that matched after the event before.
-    standing: Vec<String>,
-}
-
-impl<'a> Looks<'a> {
-    pub(super) fn new(query: &'a Query, size: TermSize, keyframe: Option<&Keyframe>) -> Self {
-        let model = keyframe.map_or_else(|| Model::new(size), Keyframe::restore);
-        let mut looks = Self { query, model, standing: Vec::new() };
-        looks.standing = looks.matching();
-        looks
-    }
-
-    fn matching(&self) -> Vec<String> {
-        let lines = logical(self.model.terminal().screen().visible_lines());
-        let lines = lines.into_iter().map(|line| line.2);
-        lines.filter(|line| self.query.find(line).is_some()).collect()
-    }
-
-    pub(super) fn event(&mut self, number: u64, event: &Event, matches: &mut Vec<Match>) {
-        let mut passing = Passing::default();
+    /// Takes an event; `number` are before it. Matches may be given later.
+    pub(super) fn event(&mut self, number: u64, event: &Event, out: &mut Vec<Match>) -> Result<()> {
         match &event.data {
-            Data::Output(bytes) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    passing.at = at as u64;
-                    let one = Event { time: 0, data: Data::Output(vec![*byte]) };
-                    self.model.event_with(&one, &mut passing);
+            Data::Output(bytes) => self.sheet.output(number, event.time, bytes),
+            Data::Resize(_) => self.resize(number)?,
+            _ => {}
+        }
+        if self.sheet.shown().text.len() > BATCH {
+            self.finish(out);
+        }
+        Ok(())
+    }
+
+    /// Gives the matches in what was taken so far.
+    pub(super) fn finish(&mut self, out: &mut Vec<Match>) {
+        let shown = self.sheet.shown();
+        let from = out.len();
+        self.seen.take(shown, out);
+        shown.clear();
+        if self.seen.lines.len() > REMEMBERED {
+            let there: HashSet<u64> = self.sheet.numbers().collect();
+            self.seen.lines.retain(|number, _| there.contains(number));
+        }
+        // Within an event, what is there at its end was seen first.
+        if let Some(new) = out.get_mut(from..) {
+            new.sort_unstable_by_key(Match::order);
+        }
+        out.dedup();
+    }
+
+    fn resize(&mut self, number: u64) -> Result<()> {
+        let (mut keyframer, mut events) = match self.sizes.take() {
+            Some(sizes) => sizes,
+            None => {
+                let size = self.task.source.header().size;
+                let start = self.keyframe.as_ref();
+                let keyframer = start.map_or_else(|| Keyframer::new(size), Keyframer::resume);
+                (Box::new(keyframer), self.task.segment.events(self.task.source)?)
+            }
+        };
+        while let Some((at, event)) = events.next()? {
+            match &event.data {
+                Data::Output(bytes) => keyframer.output(bytes),
+                Data::Resize(size) => keyframer.resize(*size),
+                _ => {}
+            }
+            if at >= number {
+                break;
+            }
+        }
+        // Without one, in a state that avt itself cannot say, lines are found
+        // in what is taken for the screen.
+        if let Some(keyframe) = keyframer.keyframe(Position::default()) {
+            self.sheet.resized(&keyframe);
+        }
+        self.sizes = Some((keyframer, events));
+        Ok(())
+    }
+}
+
+/// A line that matched, without so many bytes at its beginning.
+struct Before {
+    text: Vec<u8>,
+    skip: usize,
+}
+
+/// Lines that matched, by their numbers.
+struct Seen<'a> {
+    query: &'a Query,
+    lines: HashMap<u64, Before>,
+}
+
+impl Seen<'_> {
+    fn take(&mut self, shown: &Shown, out: &mut Vec<Match>) {
+        let mut index = 0;
+        while index < shown.lines.len() {
+            let from = shown.lines.get(index).map_or(usize::MAX, |line| line.start);
+            let found = self.query.next_in_lines(&shown.text, from);
+            let next = found.map_or(shown.lines.len(), |at| {
+                shown.lines.partition_point(|line| line.start <= at).saturating_sub(1)
+            });
+            if !self.lines.is_empty() {
+                for line in shown.lines.get(index..next).unwrap_or_default() {
+                    self.lines.remove(&line.row);
                 }
             }
-            Data::Resize(_) => self.model.event(event),
-            _ => return,
+            if let Some(line) = shown.lines.get(next) {
+                self.line(line, shown.line(next), out);
+            }
+            index = next + 1;
         }
-        let standing = self.matching();
-        for (offset, line) in passing.lines {
-            let known = standing.contains(&line) || self.standing.contains(&line);
-            if !known && self.query.find(&line).is_some() {
-                matches.push(Match { time: event.time, event: number, offset });
+    }
+
+    /// A line that probably matches.
+    fn line(&mut self, line: &ShownLine, text: &[u8], out: &mut Vec<Match>) {
+        let before = self.lines.remove(&line.row);
+        // The same part of the line, then and now.
+        let common = before.as_ref().and_then(|before| {
+            let gone = line.skip.saturating_sub(before.skip);
+            let more = before.skip.saturating_sub(line.skip);
+            Some((before.text.get(gone..)?, text.get(more..)?, more))
+        });
+        let common = common.filter(|(before, now, _)| similar(before, now));
+        let stood = |found: &Range<usize>| {
+            common.is_some_and(|(before, now, more)| {
+                let place = found.start.checked_sub(more).map(|start| start..found.end - more);
+                place.is_some_and(|place| before.get(place.clone()) == now.get(place))
+            })
+        };
+        let mut any = None;
+        let mut new = None;
+        for found in self.query.find_all(text) {
+            any = Some(());
+            if !stood(&found) {
+                new = Some(found);
+                break;
             }
         }
-        if standing.iter().any(|line| !self.standing.contains(line)) {
-            matches.push(Match { time: event.time, event: number + 1, offset: 0 });
-        }
-        self.standing = standing;
+        let Some(()) = any else { return };
+        self.lines.insert(line.row, Before { text: text.to_vec(), skip: line.skip });
+        let Some(new) = new.filter(|_| !line.old) else { return };
+        let went = line.pieces.iter().find(|piece| new.start < piece.0);
+        let (event, offset) = match went {
+            Some((_, offset)) => (line.event, *offset),
+            None if line.gone => (line.event, line.offset),
+            None => (line.event + 1, 0),
+        };
+        out.push(Match { time: line.time, event, offset });
     }
 }
 
-/// Logical lines: the first row, the one after the last, the text.
-fn logical<'a>(rows: impl Iterator<Item = &'a avt::Line>) -> Vec<(usize, usize, String)> {
-    let mut lines = Vec::new();
-    let (mut text, mut from) = (String::new(), 0);
-    for (row, line) in rows.enumerate() {
-        text.extend(line.chars());
-        if !line.is_wrapped() {
-            let line = std::mem::take(&mut text);
-            lines.push((from, row + 1, line.trim_end_matches(' ').to_owned()));
-            from = row + 1;
-        }
-    }
-    lines
+/// Whether these are one line at two times: at least half of the shorter one
+/// is at its place in the other.
+fn similar(one: &[u8], other: &[u8]) -> bool {
+    let filled = |text: &[u8]| text.iter().filter(|byte| **byte != b' ').count();
+    let pairs = one.iter().zip(other);
+    let same = pairs.filter(|(one, other)| one == other && **one != b' ').count();
+    same * 2 >= filled(one).min(filled(other))
 }

@@ -3,12 +3,10 @@
 //! Refuses to know who asks. The invariant: a match is given with a place at
 //! which the screen shows it.
 //!
-//! *Shown* is what stood in a logical line (rows that were wrapped are one
-//! line; blanks at its end do not count)
-//!
-//! - of the screen after an event;
-//! - within an event: of the line that the cursor leaves by a line feed, or of
-//!   a row that scrolls away.
+//! What is *shown* is defined in [`crate::screen::Sheet`]'s module: every line of
+//! the screen after an event, and what scrolled past or was cleared away within
+//! one. A match counts once, where it comes to be shown; the same line, drawn
+//! again in its row, is not another one.
 
 mod looks;
 mod query;
@@ -252,16 +250,19 @@ fn give(task: &Task<'_, Matches>, matches: &mut Matches, count: &AtomicUsize) ->
 }
 
 fn shown(task: &Task<'_, Matches>, query: &Query, count: &AtomicUsize) -> Result<()> {
-    let keyframe = task.segment.keyframe(task.source)?;
-    let mut looks = Looks::new(query, task.source.header().size, keyframe.as_ref());
+    // A pattern's state is shared between its users, who wait for each other.
+    let query = query.clone();
+    let mut looks = Looks::new(task, &query)?;
     let mut events = task.segment.events(task.source)?;
     let mut matches = Matches::new();
     while let Some((number, event)) = events.next()? {
-        looks.event(number, &event, &mut matches);
+        looks.event(number, &event, &mut matches)?;
         if !give(task, &mut matches, count) {
-            break;
+            return Ok(());
         }
     }
+    looks.finish(&mut matches);
+    give(task, &mut matches, count);
     Ok(())
 }
 
@@ -269,7 +270,7 @@ fn typed(task: &Task<'_, Matches>, query: &Query, count: &AtomicUsize) -> Result
     let mut events = task.segment.events(task.source)?;
     let (mut lines, mut matches) = (TypedLines::default(), Matches::new());
     let end = |lines: &[super::typed::TypedLine], matches: &mut Matches| {
-        let found = lines.iter().filter(|line| query.find(&line.text).is_some());
+        let found = lines.iter().filter(|line| query.is_in(&line.text));
         matches.extend(found.map(|line| Match { time: line.time, event: line.event, offset: 0 }));
         give(task, matches, count)
     };

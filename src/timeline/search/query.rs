@@ -41,6 +41,8 @@ pub struct Query {
     regex: Regex,
     scope: Scope,
     pattern: String,
+    /// It asks where the text begins or ends, not the line.
+    one_by_one: bool,
 }
 
 impl Query {
@@ -72,7 +74,8 @@ impl Query {
         if regex.is_match(b"") {
             return Err(refused("the pattern matches where nothing is; it must need a character"));
         }
-        Ok(Self { regex, scope, pattern: pattern.to_owned() })
+        let one_by_one = pattern.contains("\\A") || pattern.contains("\\z");
+        Ok(Self { regex, scope, pattern: pattern.to_owned(), one_by_one })
     }
 
     /// The pattern as it was given.
@@ -93,15 +96,26 @@ impl Query {
         Self { scope, ..self.clone() }
     }
 
-    /// Where it matches in one line's text, in bytes.
-    pub(super) fn find(&self, line: &str) -> Option<Range<usize>> {
-        self.regex.find(line.as_bytes()).map(|found| found.range())
+    /// Whether it matches in one line's text.
+    pub(super) fn is_in(&self, line: &str) -> bool {
+        self.regex.is_match(line.as_bytes())
     }
 
     /// All places where it matches in one line's text, in bytes.
-    pub fn find_all(&self, line: &str) -> impl Iterator<Item = Range<usize>> {
-        let found = self.regex.find_iter(line.as_bytes()).map(|found| found.range());
+    pub(super) fn find_all(&self, line: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let found = self.regex.find_iter(line).map(|found| found.range());
         found.filter(|range| !range.is_empty())
+    }
+
+    /// A place in lines from which on one may match, and before which none
+    /// does. `from` is a line's start.
+    pub(super) fn next_in_lines(&self, lines: &[u8], from: usize) -> Option<usize> {
+        if self.one_by_one {
+            return (from < lines.len()).then_some(from);
+        }
+        // A line that matches alone matches among others, or is in a match
+        // that begins before it.
+        self.regex.find_at(lines, from).map(|found| found.start())
     }
 
     /// The cells in which the screen shows what it matches: rows from 0, and
@@ -121,7 +135,7 @@ impl Query {
             if line.is_wrapped() && rows.peek().is_some() {
                 continue;
             }
-            for found in self.find_all(text.trim_end_matches(' ')) {
+            for found in self.find_all(text.trim_end_matches(' ').as_bytes()) {
                 let from = cells.partition_point(|cell| cell.0 < found.start);
                 let to = cells.partition_point(|cell| cell.0 < found.end);
                 for &(_, row, col, width) in cells.get(from..to).unwrap_or_default() {
@@ -195,8 +209,8 @@ mod tests {
         ] {
             assert_eq!(has_capital(pattern), capital, "{pattern}");
         }
-        assert!(query("drop").find("x DROP TABLE").is_some());
-        assert!(query("Drop").find("x DROP TABLE").is_none());
+        assert!(query("drop").is_in("x DROP TABLE"));
+        assert!(!query("Drop").is_in("x DROP TABLE"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::programs::program;
 use crate::event::TermSize;
 
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(in crate::screen) enum Step {
     Output(Vec<u8>),
     Resize(u64, u64),
     Keyframe,
@@ -408,7 +408,7 @@ fn odd(rng: &mut StdRng, kind: Kind, size: TermSize, out: &mut Vec<u8>) {
 }
 
 /// A size, limits, and what happens.
-pub(super) fn case(rng: &mut StdRng) -> (TermSize, Limits, Vec<Step>) {
+pub(in crate::screen) fn case(rng: &mut StdRng) -> (TermSize, Limits, Vec<Step>) {
     let large = rng.gen_range(0..10) == 0;
     let (cols, rows) = if large { (24, 10) } else { (14, 5) };
     let (cols, rows) = (rng.gen_range(1..=cols), rng.gen_range(1..=rows));
