@@ -196,7 +196,7 @@ impl<R: BufRead> Reader<R> {
         let Some(mut raw) = raw? else { return Ok(None) };
         let lossy = raw.is_string
             && matches!(raw.code.as_slice(), b"o" | b"i")
-            && memchr::memmem::find(&raw.data, "\u{fffd}".as_bytes()).is_some();
+            && has_replacement(&raw.data);
         if lossy {
             let next = self.next_raw();
             match next.as_ref().ok().and_then(Option::as_ref).and_then(|b| exact_bytes(b, &raw)) {
@@ -275,6 +275,12 @@ impl<R: BufRead> Iterator for Reader<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_event().transpose()
     }
+}
+
+/// Whether U+FFFD is in it. Its first byte is rare, and quicker to look for.
+fn has_replacement(data: &[u8]) -> bool {
+    let mut places = memchr::memchr_iter(0xef, data);
+    places.any(|at| data.get(at..).is_some_and(|rest| rest.starts_with("\u{fffd}".as_bytes())))
 }
 
 fn too_long() -> Error {

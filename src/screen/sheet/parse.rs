@@ -7,6 +7,7 @@
 use avt::parser::{EdScope, Function, State};
 
 use super::Sheet;
+use super::row::UNSEEN;
 
 /// Bytes of a control sequence that are read here.
 const SHORT: usize = 24;
@@ -14,8 +15,14 @@ const SHORT: usize = 24;
 /// How many bytes from the start are printable ASCII.
 pub(super) fn printable(bytes: &[u8]) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, _) = bytes.as_chunks::<8>();
     let mut whole = 0;
+    for chunk in bytes.as_chunks::<16>().0 {
+        if chunk.iter().fold(false, |other, byte| other | (byte.wrapping_sub(0x20) > 0x5e)) {
+            break;
+        }
+        whole += 16;
+    }
+    let (words, _) = bytes.get(whole..).unwrap_or_default().as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
         // Below a blank, or DEL, or beyond ASCII.
@@ -101,6 +108,16 @@ impl Sheet {
             return;
         }
         let cols = self.cols();
+        if self.col + text.len() <= cols {
+            let (col, row) = (self.col, self.row);
+            let row = self.grid_mut().row_mut(row);
+            row.dirty = true;
+            row.write(col, text);
+            let look = std::mem::replace(&mut row.look, UNSEEN);
+            self.gone(look);
+            self.col += text.len();
+            return;
+        }
         loop {
             let (now, rest) = text.split_at(text.len().min(cols - self.col.min(cols)));
             if !now.is_empty() {

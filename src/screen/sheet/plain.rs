@@ -145,7 +145,9 @@ impl Sheet {
     }
 
     fn line_rows(&self) -> usize {
-        self.plain.cells.div_ceil(self.cols()).max(1)
+        let (cells, cols) = (self.plain.cells, self.cols());
+        // A division takes as long as all the rest of a short line.
+        if cells <= cols { 1 } else { cells.div_ceil(cols) }
     }
 
     /// CR LF: its LF is at `at`.

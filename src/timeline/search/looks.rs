@@ -35,7 +35,7 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
         let keyframe = task.segment.keyframe(task.source)?;
         let size = task.source.header().size;
         let sheet = keyframe.as_ref().map_or_else(|| Sheet::new(size), Sheet::of);
-        let seen = Seen { query, lines: HashMap::new() };
+        let seen = Seen { query, lines: HashMap::new(), newest: 0 };
         Ok(Self { task, sheet, keyframe, sizes: None, seen })
     }
 
@@ -109,6 +109,8 @@ struct Before {
 struct Seen<'a> {
     query: &'a Query,
     lines: HashMap<u64, Before>,
+    /// No greater number is among them.
+    newest: u64,
 }
 
 impl Seen<'_> {
@@ -120,8 +122,9 @@ impl Seen<'_> {
             let next = found.map_or(shown.lines.len(), |at| {
                 shown.lines.partition_point(|line| line.start <= at).saturating_sub(1)
             });
-            if !self.lines.is_empty() {
-                for line in shown.lines.get(index..next).unwrap_or_default() {
+            for line in shown.lines.get(index..next).unwrap_or_default() {
+                // Most lines are newer than any that matched.
+                if line.row <= self.newest && !self.lines.is_empty() {
                     self.lines.remove(&line.row);
                 }
             }
@@ -158,6 +161,7 @@ impl Seen<'_> {
             }
         }
         let Some(()) = any else { return };
+        self.newest = self.newest.max(line.row);
         self.lines.insert(line.row, Before { text: text.to_vec(), skip: line.skip });
         let Some(new) = new.filter(|_| !line.old) else { return };
         let went = line.pieces.iter().find(|piece| new.start < piece.0);
