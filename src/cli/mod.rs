@@ -387,7 +387,26 @@ impl Args {
     /// # Errors
     /// What clap says is wrong with them, or the help or version asked for.
     pub fn from_process() -> Result<Self, clap::Error> {
-        Self::from_arg_matches(&command().try_get_matches()?)
+        let words: Vec<OsString> = std::env::args_os().collect();
+        match Self::recording(&words) {
+            Some(verb) => Ok(Self { verb }),
+            None => Self::from_arg_matches(&command().try_get_matches_from(words)?),
+        }
+    }
+
+    /// What the words mean, where they are the beginning of a recording and
+    /// nothing is wrong with them. The person waits for the program, and the
+    /// description of all other verbs takes longer to put together than to read
+    /// the configuration.
+    fn recording(words: &[OsString]) -> Option<Verb> {
+        let (verb, rest) = words.get(1..)?.split_first()?;
+        if verb == "rec" {
+            let command = Rec::augment_args(clap::Command::new("rec").no_binary_name(true));
+            let matches = command.try_get_matches_from(rest).ok()?;
+            return Some(Verb::Rec(Rec::from_arg_matches(&matches).ok()?));
+        }
+        programs::find(verb.to_str()?)?;
+        words.get(1..).map(|words| Verb::Program(words.to_vec()))
     }
 }
 
@@ -459,6 +478,35 @@ mod tests {
             assert_eq!(rec.command, ["ls", "-l", "--", "-o", "x"], "{args:?}");
             assert_eq!(rec.title.as_deref(), Some("t"));
             assert_eq!(rec.output, None);
+        }
+    }
+
+    #[test]
+    fn the_short_way_to_a_recording_reads_what_the_long_one_does() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for line in [
+            "hrec rec",
+            "hrec rec -- ls -l -- -o x",
+            "hrec rec --title t -o f -r age1a -r age1b -R k ls --help",
+            "hrec rec --mode=strict --input none --seal-key k -- sh",
+            "hrec ssh -p 22 host --help",
+            "hrec psql",
+        ] {
+            let words = words(line);
+            let short = Args::recording(&words).unwrap_or_else(|| panic!("{line}"));
+            let long = Args::try_parse_from(&words).unwrap().verb;
+            assert_eq!(format!("{short:?}"), format!("{long:?}"));
+        }
+        // What is to be said then, only the whole command knows.
+        for line in [
+            "hrec",
+            "hrec ls",
+            "hrec rec --help",
+            "hrec rec --mode lax",
+            "hrec rcc",
+            "hrec --version",
+        ] {
+            assert!(Args::recording(&words(line)).is_none(), "{line}");
         }
     }
 

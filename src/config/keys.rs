@@ -131,14 +131,16 @@ keys! {
     /// directory when a file is new in it. A crash or a SIGKILL of hrec costs
     /// the same with both values: what was shown in the last 250 ms, or the
     /// last second of a burst. With true a power cut costs no more than that:
-    /// 202 ms at worst in 18 cuts. With false only the end of a recording is
-    /// synced, and a power cut costs what the kernel had not written by itself
-    /// yet: 33 s at worst in 18 cuts, which is all of a session that began less
-    /// than that before. A finished recording survives with both. Measured
-    /// with a line every 10 ms, on ext4 with its default options on a loop
-    /// device, cut off at a random moment by EXT4_IOC_SHUTDOWN without a flush
-    /// of its log, then mounted again and read. A disk that says that it has
-    /// stored what it has not can lose more.
+    /// 202 ms at worst in 18 cuts. With false it costs what the kernel had not
+    /// written by itself yet, 33 s at worst in 18 cuts, which is all of a
+    /// session that began less than that before, ended or not. Only the file of
+    /// a longer session is synced, once, at its end: what is in it survives
+    /// with both values; with false it may be there as it was before it got its
+    /// name, and is called interrupted. Measured with a line every 10 ms, on
+    /// ext4 with its default options on a loop device, cut off at a random
+    /// moment by EXT4_IOC_SHUTDOWN without a flush of its log, then mounted
+    /// again and read. A disk that says that it has stored what it has not can
+    /// lose more.
     record_sync: bool = "record.sync", "true";
 
     /// The directory that holds the recordings; empty for

@@ -25,6 +25,10 @@ pub trait DiskFile: Send {
     /// As the system call's.
     fn sync(&mut self) -> io::Result<()>;
 
+    /// Begins what [`DiskFile::sync`] will finish, for these bytes, so that it
+    /// takes less time. Promises nothing.
+    fn begin_sync(&mut self, _from: u64, _len: u64) {}
+
     /// Whether the file has a name still, fstat(2): what is written to one that
     /// was removed succeeds, and is gone.
     ///
@@ -72,6 +76,10 @@ impl DiskFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn begin_sync(&mut self, from: u64, len: u64) {
+        crate::sys::writeback::begin(self, from, len);
     }
 
     fn has_name(&self) -> io::Result<()> {

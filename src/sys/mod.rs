@@ -18,3 +18,4 @@ pub mod signals;
 pub mod syslog;
 pub mod tty;
 pub mod users;
+pub mod writeback;

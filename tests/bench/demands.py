@@ -87,9 +87,13 @@ def echo(test, samples):
 
 
 def idle(test, samples):
-    values = each(samples, lambda some: median(some, "woke"))
-    shown = "{:.0f}".format
-    return [row("wake-ups while nothing happens", "0", values, shown, values.get("hrec"), shown, 0)]
+    woke, switches = each(samples, lambda some: median(some, "woke")), each(samples, lambda some: median(some, "switches"))
+    shown, more = "{:.0f}".format, "{:+.0f}".format
+    added = {name: over(switches, name, "bare") for name in switches if name != "bare"}
+    return [
+        row("idle, wake-ups in 3.5 s of it", "0", woke, shown, woke.get("hrec"), shown, 0),
+        row("idle, switches added in 5 s", "stated", added, more, added.get("hrec"), more),
+    ]
 
 
 def startup(test, samples):

@@ -64,7 +64,10 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     let prepared = Prepared::new(plan).context("cannot prepare a session")?;
     let who = Who::gather(&Facts {
         tty: prepared.tty_name(),
-        name_of: &users::name,
+        name_of: &|uid| match &user {
+            Some(user) if user.uid == uid => Some(user.name.clone()),
+            _ => users::name(uid),
+        },
         environment: &|name| std::env::var_os(name),
     });
     let session = keep::Session {

@@ -14,9 +14,10 @@ const fn splat(byte: u8) -> u64 {
     u64::from_le_bytes([byte; WORD])
 }
 
-/// Whether any of eight bytes may need an escape: a C0 control, `"`, `\`, DEL,
-/// or 0xC2 (which leads C1 controls in UTF-8). May say yes wrongly, never no.
-fn word_is_suspect(word: [u8; WORD]) -> bool {
+/// The high bits of those of eight bytes that may need an escape: a C0 control,
+/// `"`, `\`, DEL, or 0xC2 (which leads C1 controls in UTF-8). The lowest that is
+/// set is right; behind it there may be some too many, and never one too few.
+fn suspects(word: [u8; WORD]) -> u64 {
     const HIGH: u64 = splat(0x80);
     const ONES: u64 = splat(0x01);
     let x = u64::from_le_bytes(word);
@@ -26,7 +27,7 @@ fn word_is_suspect(word: [u8; WORD]) -> bool {
         | zero(x ^ splat(b'\\'))
         | zero(x ^ splat(0x7f))
         | zero(x ^ splat(0xc2));
-    (below_space | special) != 0
+    below_space | special
 }
 
 fn is_suspect(byte: u8) -> bool {
@@ -35,10 +36,14 @@ fn is_suspect(byte: u8) -> bool {
 
 /// How many leading bytes certainly need no escape.
 fn clean_prefix(bytes: &[u8]) -> usize {
-    let (words, _) = bytes.as_chunks::<WORD>();
-    let whole = words.iter().take_while(|w| !word_is_suspect(**w)).count() * WORD;
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().take_while(|b| !is_suspect(**b)).count()
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    for (at, word) in words.iter().enumerate() {
+        let suspects = suspects(*word);
+        if suspects != 0 {
+            return at * WORD + suspects.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * WORD + rest.iter().take_while(|b| !is_suspect(**b)).count()
 }
 
 fn push_escape(code: u8, out: &mut Vec<u8>) {
@@ -58,6 +63,12 @@ pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
         let Some((&byte, after)) = tail.split_first() else { return };
         rest = after;
         match byte {
+            // The commonest two of a terminal's output, with what follows them.
+            b'\r' if after.first() == Some(&b'\n') => {
+                out.extend_from_slice(b"\\r\\n");
+                rest = after.get(1..).unwrap_or_default();
+            }
+            0x1b => out.extend_from_slice(b"\\u001b"),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),

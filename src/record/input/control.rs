@@ -84,6 +84,21 @@ enum State {
     },
 }
 
+/// The length of the sequence behind an ESC, if it is whole and does nothing
+/// but move the cursor, erase, or set colours: text that is not concealed
+/// before it is not concealed after it.
+fn idle(text: &[u8], concealed: bool) -> Option<usize> {
+    let params = text.strip_prefix(b"[")?;
+    let len = params.iter().take(32).position(|b| !matches!(b, b'0'..=b';'))?;
+    let idle = match params.get(len)? {
+        // 8 conceals.
+        b'm' => !concealed && !params.get(..len)?.contains(&b'8'),
+        b'A'..=b'H' | b'J' | b'K' | b'X' | b'P' | b'@' | b'L' | b'M' | b'S' | b'T' | b'd' => true,
+        _ => false,
+    };
+    idle.then_some(len + 2)
+}
+
 /// The parser.
 #[derive(Debug, Default)]
 pub(super) struct Parser {
@@ -101,9 +116,16 @@ impl Parser {
         }
     }
 
-    /// Takes only the escape sequences out: text and controls go by unseen,
-    /// at the speed of a `memchr`.
-    pub(super) fn skim(&mut self, mut bytes: &[u8], act: &mut impl FnMut(Act<'_>)) {
+    /// Takes only the escape sequences out: text and controls go by unseen, at
+    /// the speed of a `memchr`, and so do those that are [`idle`], which are
+    /// most of all. `act` says whether text is concealed now, as it was at the
+    /// start if `concealed`.
+    pub(super) fn skim(
+        &mut self,
+        mut bytes: &[u8],
+        mut concealed: bool,
+        act: &mut impl FnMut(Act<'_>) -> bool,
+    ) {
         self.held = 0;
         while !bytes.is_empty() {
             let stop = match self.state {
@@ -111,11 +133,17 @@ impl Parser {
                 State::String { .. } => memchr::memchr3(0x1b, 0x07, 0x18, bytes),
                 _ => Some(0),
             };
-            let Some(stop) = stop else { return };
-            if let Some(&byte) = bytes.get(stop) {
-                self.byte(byte, act);
+            let Some((&byte, rest)) = stop.and_then(|at| bytes.get(at..)?.split_first()) else {
+                return;
+            };
+            let skipped = match self.state {
+                State::Ground => idle(rest, concealed),
+                _ => None,
+            };
+            bytes = rest.get(skipped.unwrap_or(0)..).unwrap_or_default();
+            if skipped.is_none() {
+                self.byte(byte, &mut |told| concealed = act(told));
             }
-            bytes = bytes.get(stop + 1..).unwrap_or_default();
         }
     }
 
@@ -272,7 +300,50 @@ mod tests {
         assert_eq!(told(&[bytes]), want);
     }
 
+    /// What of `bytes` matters to one who goes over them for modes: the acts,
+    /// and whether text is concealed at the end.
+    fn modes(bytes: &[u8], skims: bool) -> (Vec<String>, bool) {
+        let (mut told, mut concealed) = (Vec::new(), false);
+        let mut parser = Parser::default();
+        let mut act = |act: Act<'_>| {
+            match act {
+                Act::Csi(csi) if (csi.private, csi.intermediate, csi.last) == (0, 0, b'm') => {
+                    let numbers = csi.params().iter().copied();
+                    let numbers = numbers.take_while(|n| !matches!(n, 38 | 48 | 58));
+                    let set = numbers.filter(|n| matches!(n, 0 | 8 | 28)).last();
+                    let set = if csi.params().is_empty() { Some(0) } else { set };
+                    concealed = set.map_or(concealed, |n| n == 8);
+                }
+                Act::Csi(csi) if !b"ABCDEFGHJKXP@LMSTd".contains(&csi.last) || csi.private > 0 => {
+                    told.push(format!("{csi:?}"));
+                }
+                Act::Escape(between, last) => told.push(format!("{between} {last}")),
+                _ => {}
+            }
+            concealed
+        };
+        if skims {
+            parser.skim(bytes, false, &mut act);
+        } else {
+            parser.parse(bytes, &mut |told| {
+                act(told);
+            });
+        }
+        (told, concealed)
+    }
+
     proptest! {
+        #[test]
+        fn skimming_misses_no_mode(parts in prop::collection::vec(prop_oneof![
+            Just("\x1b["), Just("\x1b[1;3"), Just("m"), Just("0m"), Just("8"), Just("8m"), Just(";"),
+            Just("38;5;8m"), Just("\x1b[28m"), Just("h"), Just("?25"), Just("\x1b[2J"), Just(" q"),
+            Just("\x1b[6n"), Just("\x1b]0;"), Just("\x07"), Just("\x1b"), Just("(0"), Just("x\r\n")],
+            0..20))
+        {
+            let bytes = parts.concat().into_bytes();
+            prop_assert_eq!(modes(&bytes, true), modes(&bytes, false));
+        }
+
         #[test]
         fn cuts_make_no_difference(bytes in prop::collection::vec(
             prop_oneof![Just(0x1bu8), Just(b'['), Just(b']'), Just(0xe6), Just(0x9b), any::<u8>()], 0..60),

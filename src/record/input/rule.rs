@@ -294,7 +294,7 @@ impl Judge {
     /// Goes over output only for the modes that it sets.
     pub(super) fn skim(&mut self, bytes: &[u8]) {
         let (asked, grid) = (&mut self.asked, &mut self.grid);
-        self.parser.skim(bytes, &mut |act| {
+        self.parser.skim(bytes, grid.conceals(), &mut |act| {
             asked.act(&act);
             // Where the cursor goes is lost anyhow.
             let sets =
@@ -302,6 +302,7 @@ impl Judge {
             if sets {
                 grid.act(&act);
             }
+            grid.conceals()
         });
         if !bytes.is_empty() {
             grid.lose();

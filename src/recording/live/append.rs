@@ -11,6 +11,12 @@ use sha2::{Digest, Sha256};
 use super::super::{Disk, DiskFile, Error, Result};
 use super::FileState;
 
+/// Bytes that are sent on their way to the disk at once: a sync waits for less
+/// than this, and a person's session never has as much.
+const AHEAD: u64 = 1 << 20;
+/// Of a page that is written on it is sent twice.
+const PAGE: u64 = 4096;
+
 pub(super) struct Appender {
     file: Box<dyn DiskFile>,
     path: PathBuf,
@@ -21,6 +27,8 @@ pub(super) struct Appender {
     settled: u64,
     digest: Sha256,
     unsynced: bool,
+    /// Up to here the disk was told to begin.
+    begun: u64,
 }
 
 impl Appender {
@@ -35,6 +43,7 @@ impl Appender {
             settled: 0,
             digest: Sha256::new(),
             unsynced: false,
+            begun: 0,
         })
     }
 
@@ -64,6 +73,15 @@ impl Appender {
         self.pending.shrink_to(1 << 18);
         self.taken = 0;
         Ok(())
+    }
+
+    /// Has the disk begin with what was written, where it is much.
+    pub(super) fn begin_sync(&mut self) {
+        let end = self.settled / PAGE * PAGE;
+        if end >= self.begun + AHEAD {
+            self.file.begin_sync(self.begun, end - self.begun);
+            self.begun = end;
+        }
     }
 
     /// Makes what was written durable, when it is not.

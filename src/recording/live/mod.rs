@@ -47,7 +47,8 @@ const EVENT_MAX: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Whether what an append wrote is made durable (`fdatasync`) before the
-    /// append counts. Without it only the end of the recording is.
+    /// append counts. Without it only the end of a recording of more than
+    /// 30 s is.
     pub sync: bool,
 }
 
@@ -81,6 +82,8 @@ pub struct Live {
     /// After an error: not before this time again.
     not_before: Option<Micros>,
     frame_opened: Option<Micros>,
+    /// Whether a frame has been full.
+    much: bool,
 }
 
 impl std::fmt::Debug for Live {
@@ -143,6 +146,7 @@ impl Live {
             unsaved_since: None,
             not_before: None,
             frame_opened: Some(0),
+            much: false,
         })
     }
 
@@ -294,6 +298,10 @@ impl Live {
         self.unsaved_since.get_or_insert(time);
         self.frame_opened.get_or_insert(time);
         if self.store.is_full() {
+            // Room for what a flood takes; a short session need not pay for it.
+            if !std::mem::replace(&mut self.much, true) {
+                crate::sys::memory::let_go_of_code();
+            }
             let opened = self.frame_opened.take().unwrap_or(time);
             let flood = time.saturating_sub(opened) < FLOOD_TIME;
             let mut done = self.close_frame(if flood { LEVEL_FLOOD } else { LEVEL });

@@ -13,7 +13,7 @@ use super::super::{Disk, Error, Paths, Result};
 use super::FileState;
 use super::append::{Appender, retry};
 use super::marks::Marks;
-use crate::event::TermSize;
+use crate::event::{Micros, TermSize};
 use crate::format::chain::{ChainState, JournalChain, JournalState, PartState};
 use crate::format::cipher::{self, ChunkWriter, FileKey, Recipients};
 use crate::format::frames::{Frames, LEVEL};
@@ -24,6 +24,9 @@ use crate::format::journal::RecordWriter;
 const FRAME_TEXT: u64 = 1 << 20;
 /// Unsafe text beyond this makes the chunk be padded.
 const UNSAFE_MAX: u64 = 8 << 20;
+/// What is dirty for so long the kernel writes by itself (vm.dirty_expire_centisecs,
+/// and a look every 5 s).
+const EXPIRED: Micros = 30_000_000;
 /// Text of a record. A frame has less, unless a single event is huge.
 const RECORD_TEXT: u64 = 8 << 20;
 
@@ -215,6 +218,9 @@ impl Store {
     pub(super) fn write_part(&mut self) -> Result<()> {
         if !self.part.pending.is_empty() {
             self.part.pump()?;
+            if self.sync {
+                self.part.begin_sync();
+            }
         }
         let safe = self.chunks() * cipher::CHUNK as u64;
         while let Some((text_end, end)) = self.unsafe_frames.front().and_then(|frame| frame.end) {
@@ -373,7 +379,12 @@ impl Store {
             let _ = self.write_journals();
             return Err(error);
         }
-        self.part.sync()?;
+        // Unsynced, a session that is younger than that may be lost anyway, as
+        // it was while it went on. Of an older one the journals are on the
+        // disk, and go only when what replaces them is there too.
+        if self.sync || end.time >= EXPIRED {
+            self.part.sync()?;
+        }
         if !self.renamed {
             let (from, to) = (self.paths.part(), self.paths.finished());
             retry(|| self.disk.rename(&from, &to))
@@ -381,7 +392,10 @@ impl Store {
             self.renamed = true;
             self.dir_unsynced = true;
         }
-        if self.dir_unsynced {
+        // Not synced, the directory may come back from a power cut as it was
+        // before the rename, and then with all its journals: a file system
+        // that does the one first does not forget it for the other.
+        if self.sync && self.dir_unsynced {
             self.sync_dir()?;
         }
         let journals = self.unsafe_frames.drain(..).filter_map(|frame| frame.journal);

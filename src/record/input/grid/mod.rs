@@ -202,6 +202,11 @@ impl Grid {
         self.recalled = Some((self.cursor.row, 0, text));
     }
 
+    /// Whether what is printed now is not to be seen.
+    pub(super) fn conceals(&self) -> bool {
+        self.concealed
+    }
+
     /// Nothing is known any more.
     pub(super) fn lose(&mut self) {
         self.rows.clear();
