@@ -171,6 +171,13 @@ fn signed_again_with_another_key_and_backdated() {
     store.says(2, &["wrong-signature"]);
     sign(&store.sandbox, &key, &files);
     store.says(2, &["unknown-signer"]);
+    // By the one who has the long-lived key the seal is good: the ledger tells.
+    let own = store.sandbox.path("config/hrec/signing_key");
+    sign(&store.sandbox, &own, &files);
+    assert!(check(&files, &signers(&store)).findings.is_empty());
+    let verdict = store.verify();
+    assert_eq!((verdict.status, verdict.classes.len()), (2, 1), "{verdict:?}");
+    store.says(2, &["altered"]);
 }
 
 #[test]
@@ -228,9 +235,11 @@ fn a_manifest_says_what_the_recording_does_not() {
     let files = store.recordings().remove(0);
     let sandbox = &store.sandbox;
     rewrite(&files.manifest, |json| json["identity"]["user"]["value"] = "somebody".into());
-    // Even by the one who has the long-lived key: who has a key to the content
-    // sees it.
+    // Even by the one who has the long-lived key: the ledger has another
+    // manifest, and who has a key to the content sees it.
     sign(sandbox, &sandbox.path("config/hrec/signing_key"), &files);
+    assert!(check(&files, &signers(&store)).findings.is_empty());
+    store.says(2, &["altered"]);
     let identity = sandbox.path("config/hrec/identity.txt").display().to_string();
     let out = sandbox.hrec(&["verify", "-1", "-i", &identity]);
     assert_eq!(out.status.code(), Some(2), "{out:?}");
@@ -242,6 +251,9 @@ fn a_seal_is_stripped() {
     let store = Store::with(2);
     fs::remove_file(&store.recordings()[0].seal).unwrap();
     // By itself it is one that nobody has sealed yet; the ledger knows better.
+    let report = check(&store.recordings()[0], &signers(&store));
+    assert_eq!(report.findings[0].class, Class::NotYetSealed);
+    assert_eq!(report.findings.len(), 1);
     store.says(2, &["missing", "not-yet-sealed"]);
 }
 
