@@ -1,10 +1,9 @@
 //! The store's ledger: where it is, who signs it, and what verbs add to it.
 
-use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -14,6 +13,7 @@ use rustix::fs::FlockOperation;
 use super::place::Place;
 use super::rec::sealing::own_name;
 use crate::config::{Config, signing};
+use crate::event::Header;
 use crate::identity::{Facts, Who};
 use crate::seal::ledger::{Anchor, By, Event, Ledger, NAMESPACE, Options, Reader, anchor};
 use crate::seal::signers::Signers;
@@ -173,50 +173,38 @@ pub(super) fn by() -> By {
     }
 }
 
-/// Who looks into which recordings: noted where `seal.log_views` says so.
-pub(super) struct Views {
-    access: Option<Access>,
-    /// Each is noted once by each verb.
-    noted: Mutex<HashSet<(&'static str, String)>>,
-}
-
-impl Views {
-    pub(super) fn new(config: &Config) -> Self {
-        let access = config.seal_log_views.value.then(|| Access::new(config));
-        Self { access, noted: Mutex::default() }
-    }
-
-    /// Notes that these are looked into. To be asked after they were opened,
-    /// which may fail, and before anything of them is shown.
-    ///
-    /// # Errors
-    /// When it cannot be noted: then nothing is to be shown.
-    pub(super) fn note(&self, verb: &'static str, ids: &[String]) -> Result<()> {
-        let Some(access) = &self.access else { return Ok(()) };
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        let by = by();
-        let new = ids.iter().filter(|id| !noted.contains(&(verb, (*id).clone())));
-        let events: Vec<Event> = new
-            .map(|id| Event::View { id: id.clone(), verb: verb.to_owned(), by: by.clone() })
-            .collect();
-        if events.is_empty() {
-            return Ok(());
-        }
-        access
-            .open()
-            .and_then(|mut ledger| Ok(ledger.append(&events)?))
-            .context("seal.log_views wants every look noted, and this one cannot be")?;
-        noted.extend(ids.iter().map(|id| (verb, id.clone())));
-        Ok(())
-    }
-}
-
-/// Notes that somebody looks into a recording, where `seal.log_views` says so.
+/// Notes that somebody looks into these, where `seal.log_views` says so. To be
+/// asked after they were opened, which may fail, and before anything of them is
+/// shown.
 ///
 /// # Errors
-/// As [`Views::note`].
-pub(super) fn view(config: &Config, verb: &'static str, place: &Place) -> Result<()> {
-    Views::new(config).note(verb, &[place.id()])
+/// When it cannot be noted: then nothing is to be shown.
+pub(super) fn views(config: &Config, verb: &str, ids: &[String]) -> Result<()> {
+    if !config.seal_log_views.value || ids.is_empty() {
+        return Ok(());
+    }
+    let by = by();
+    let view = |id: &String| Event::View { id: id.clone(), verb: verb.to_owned(), by: by.clone() };
+    let events: Vec<Event> = ids.iter().map(view).collect();
+    let noted = Access::new(config).open().and_then(|mut ledger| Ok(ledger.append(&events)?));
+    noted.context("seal.log_views wants every look noted, and this one cannot be").map(drop)
+}
+
+/// The same of the recording at `place`.
+///
+/// # Errors
+/// As [`views`].
+pub(super) fn view(config: &Config, verb: &str, place: &Place) -> Result<()> {
+    views(config, verb, &[place.id()])
+}
+
+/// The same of one that came through a pipe: it is what it says it is.
+///
+/// # Errors
+/// As [`views`].
+pub(super) fn view_of(config: &Config, verb: &str, header: &Header) -> Result<()> {
+    let id = header.hrec.as_ref().and_then(|hrec| hrec.get("id")?.as_str());
+    views(config, verb, &[id.unwrap_or("-").to_owned()])
 }
 
 /// What the ledger has of a recording.

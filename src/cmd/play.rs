@@ -152,8 +152,9 @@ fn play(
     let limit = limit(args, config, timeline.header());
     let mut playhead = Playhead::new(timeline, micros(limit));
     let at = begin(args, &mut playhead, &setup.wall, now)?;
-    if let Some(place) = place {
-        ledger::view(config, "play", place)?;
+    match place {
+        Some(place) => ledger::view(config, "play", place)?,
+        None => ledger::view_of(config, "play", playhead.timeline().header())?,
     }
     let mut model = Model::new(playhead, setup, size);
     if let Some(at) = at {

@@ -22,7 +22,7 @@ impl Source {
     /// files or the person's own, for this verb to show: which is noted where
     /// the configuration says so.
     pub(crate) fn open(
-        verb: &'static str,
+        verb: &str,
         rec: &OsStr,
         identity: &cli::Identity,
         config: &Config,
@@ -31,10 +31,7 @@ impl Source {
         if rec == "-" {
             let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
             let source = recording::open_input("standard input", input, &identities)?;
-            // Whatever gave it: what it says it is.
-            let id = source.header().hrec.as_ref().and_then(|hrec| hrec.get("id")?.as_str());
-            let id = id.map_or_else(|| "-".to_owned(), str::to_owned);
-            ledger::Views::new(config).note(verb, &[id])?;
+            ledger::view_of(config, verb, source.header())?;
             return Ok(Self(source));
         }
         let place = Place::find(rec, config)?;

@@ -74,11 +74,16 @@ impl Process {
         streams.filter(is_terminal).collect()
     }
 
-    /// The most memory that was ever resident, in KiB (`VmHWM`).
+    /// The most memory that it ever had of its own, in KiB: what was resident
+    /// (`VmHWM`) without the program's file (`RssFile`), of which a build that is
+    /// not optimised has 14 MiB before it does anything.
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        let value = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Some(value("VmHWM:")?.saturating_sub(value("RssFile:")?))
     }
 
     /// Sends a signal; that the process is gone already is no error.

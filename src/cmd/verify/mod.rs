@@ -61,7 +61,7 @@ fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result
             }
         }
         // What it says of a recording's content is a look at it.
-        super::ledger::Views::new(config).note("verify", &opened)?;
+        super::ledger::views(config, "verify", &opened)?;
     }
     let mut remarks = std::mem::take(&mut signers.remarks);
     for (report, (place, stored)) in reports.iter().zip(places) {
