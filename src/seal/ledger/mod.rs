@@ -77,7 +77,7 @@ pub enum Error {
     #[error("{}: its key was replaced meanwhile", .0.display())]
     Replaced(PathBuf),
     /// The head is signed by a key that had been replaced when it was.
-    #[error("{}: it was signed with a key after that had been replaced (allowed_signers says when); hrec verify says what else there is", .0.display())]
+    #[error("{}: it was signed with a key after that had been replaced; where that was a session of your own in another store, set valid-before of that key in allowed_signers to after it", .0.display())]
     Outdated(PathBuf),
     /// The head could not be signed.
     #[error("the ledger's head {0}")]
