@@ -187,8 +187,8 @@ keys! {
     seal_key: OwnPath = "seal.key", r#""""#;
 
     /// Whether the ledger says who looked into which recording, with play, cat,
-    /// info, prove, verify -i, or in the browser's preview. What cannot be noted
-    /// is not shown. See hrec-seal(7).
+    /// info, prove or verify -i. What cannot be noted is not shown, and the
+    /// browser shows no previews. See hrec-seal(7).
     seal_log_views: bool = "seal.log_views", "false";
 
     /// Where the ledger's signed head is handed on to, when a session starts,

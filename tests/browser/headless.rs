@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use hrec::event::{Data, Event, TermSize};
 use hrec::play::browser::filter::Fields;
+use hrec::play::browser::keys::COMMANDS;
 use hrec::play::browser::{Browser, Details, Entry, News, Outcome, Screen, State};
+use hrec::play::keymap::Key;
 use hrec::screen::Model;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -323,6 +325,28 @@ fn keys_choose_and_play() {
     press(&mut browser, "<home>");
     assert!(!shown(&mut browser, 80, 8).contains("nothing to play"));
     assert_eq!(press(&mut browser, "<ctrl-r>"), Outcome::Reload);
+}
+
+#[test]
+fn every_key_of_every_command_does_the_same() {
+    let pressed = |name: Option<&str>| {
+        let mut browser = browser();
+        for _ in 0..2 {
+            browser.key(&Key::named("down").unwrap().event());
+        }
+        shown(&mut browser, 80, 12);
+        let outcome = name.map(|name| browser.key(&Key::named(name).unwrap().event()));
+        let screen = shown(&mut browser, 80, 12);
+        let chosen = browser.chosen().map(|entry| entry.id.clone());
+        (outcome.unwrap_or(Outcome::Stay), chosen, screen)
+    };
+    for entry in COMMANDS {
+        let first = pressed(Some(entry.keys[0]));
+        assert!(first != pressed(None), "{} does nothing", entry.name);
+        for key in entry.keys {
+            assert!(first == pressed(Some(key)), "{}: {key}", entry.name);
+        }
+    }
 }
 
 #[test]

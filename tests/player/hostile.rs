@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use hrec::play::notes::{Key, Notes};
+
 use crate::headless::Cast;
 use crate::support::sandbox::HREC;
 use crate::support::{Sandbox, Size, Start};
@@ -17,6 +19,11 @@ const HOSTILE: &[&str] = &[
     "\x1b]8;;http://evil.example/\x07link\x1b]8;;\x07\x1b_Ga=q;AAAA\x1b\\\x1b^pm\x1b\\\x1bXsos\x1b\\",
     "\x1b]1337;File=:AA\x07\x1b[?1049h\x1b[2Jalt\x1b[?1049l\x0e\x0f\x1b(0\x1b#8\x1bc",
     "\u{202e}rtl\u{2066}\u{200b}\u{feff}\0\x7f\u{e0041}",
+    // The player's own modes, which are taken once and left once.
+    "\x1b[?1049l\x1b[?1002l\x1b[?1006l\x1b[?25l\x1b[?7l\x1b[?1003h\x1b[?1015h\x1b[?9h\u{9b}?1002h",
+    "\x1b]9;note\x07\x1b]777;notify;a;b\x1b\\\x1b]7;file:///\x07\x1b]104\x07\x1b]50;x\x07\u{9d}0;pwned\u{9c}",
+    "\x1b[0c\x1b[>0q\x1b[14t\x1b[20t\x1b[?6n\x1b[?996n\x1b[?2026$p\x1b[22;0t\x1b[1;1r\x1b[!p\x1b P\x1b%@\x1b=\x1b>",
+    "\u{9f}apc\u{9c}\u{9e}pm\u{9c}\u{98}sos\u{9c}\u{9a}\u{84}\u{85}\u{8d}\u{8e}\u{8f}\x1b[99999999b\x1b[99999999@",
 ];
 
 /// Everything between taking and leaving, held to the list that the canvas
@@ -64,6 +71,12 @@ fn nothing_recorded_acts() {
     }
     cast.event(0.1, "o", "harmless");
     let path = sandbox.file("bad\x1b]0;pwned\x07name.cast", &cast.text);
+    // Notes are the person's own, and yet somebody may have sent him a file.
+    let key = Key::of_start(cast.text.as_bytes()).expect("a key");
+    let mut notes = Notes::at(&sandbox.path("data/hrec/notes"), key, "bad");
+    for (at, text) in (1..).zip(HOSTILE) {
+        notes.set(3_000_000 + at, text).expect("a marker");
+    }
     let mut terminal =
         Start::new(&sandbox).size(Size::new(60, 16)).spawn(&[HREC, "play", "--speed", "64", &path]);
     terminal.expect_screen("the end", |rows| {
@@ -71,7 +84,7 @@ fn nothing_recorded_acts() {
     });
     // Everything that shows text of the recording.
     let opened: &[(&str, &str)] = &[
-        ("l", "List"),
+        ("l", "own mark"),
         ("\x1b", "‖"),
         ("d", "Details"),
         ("\x1b", "‖"),
@@ -96,7 +109,13 @@ fn nothing_recorded_acts() {
     terminal.send("q");
     assert_eq!(terminal.wait(), 0);
     assert_listed(terminal.seen());
-    assert!(!terminal.seen().windows(3).any(|bytes| bytes == b"\x1b]0"));
+    let count = |what: &str| {
+        terminal.seen().windows(what.len()).filter(|bytes| *bytes == what.as_bytes()).count()
+    };
+    for mode in ["1049", "1002", "1006"] {
+        let (set, reset) = (format!("\x1b[?{mode}h"), format!("\x1b[?{mode}l"));
+        assert_eq!((count(&set), count(&reset)), (1, 1), "{mode}");
+    }
 }
 
 /// The one sequence with recorded text in it, and only when a person asks.

@@ -9,9 +9,11 @@ use crate::recording::Result;
 
 /// Typed keys that are remembered for display.
 const TYPED: usize = 40;
-/// So far back they are looked for (µs), in so many events at most.
-const RECALL: Micros = 10_000_000;
-const RECALLED: usize = 20_000;
+/// So far back they are looked for (µs); where too much happened in that time,
+/// less far.
+const RECALL: [Micros; 3] = [10_000_000, 1_000_000, 100_000];
+/// That is too much, in bytes: reading it takes some 10 ms.
+const RECALLED: usize = 2 << 20;
 
 impl Playhead {
     /// What was typed last, with its time; `None` where that was masked.
@@ -25,17 +27,36 @@ impl Playhead {
     /// # Errors
     /// When the recording cannot be read.
     pub fn recall_typed(&mut self) -> Result<()> {
-        let here = self.timeline.position();
+        for back in RECALL {
+            self.typed.clear();
+            if self.recall(back)? {
+                return Ok(());
+            }
+        }
+        // What was typed is far behind by now.
         self.typed.clear();
-        let from = here.time.saturating_sub(RECALL);
-        for event in self.timeline.events(from)?.take(RECALLED) {
+        Ok(())
+    }
+
+    /// Looks so far back; whether it came to this place again.
+    fn recall(&mut self, back: Micros) -> Result<bool> {
+        let here = self.timeline.position();
+        let mut read = 0;
+        for event in self.timeline.events(here.time.saturating_sub(back))? {
             let (number, event) = event?;
             if number >= here.event {
                 break;
             }
+            read += match &event.data {
+                Data::Output(bytes) | Data::Input(bytes) => bytes.len() + 64,
+                _ => 64,
+            };
+            if read > RECALLED {
+                return Ok(false);
+            }
             self.note(Some(&event));
         }
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn note(&mut self, event: Option<&Event>) {

@@ -19,6 +19,9 @@ impl Model {
         let (sender, receiver) = channel();
         let wake = Arc::clone(&self.setup.wake);
         let work = move || {
+            // What the person does meanwhile comes first: 0 is this thread
+            // (setpriority(2), on Linux).
+            let _ = rustix::process::setpriority_process(None, 10);
             // Nobody waits for it when the player has ended.
             let _ = sender.send(check());
             wake();

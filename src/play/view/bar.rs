@@ -111,10 +111,12 @@ fn status(model: &Model, area: Rect, picture: &mut Buffer) {
     right(&text, style, used, area, picture);
 }
 
-/// Whether there is a message that is longer than the bar.
+/// Whether there is a message that is longer than the bar has room for beside
+/// the state.
 fn is_long(model: &Model) -> bool {
     let width = usize::from(model.window.cols());
-    model.message.as_ref().is_some_and(|message| safe_text(&message.text).width() + 2 > width)
+    let room = width - width / 3;
+    model.message.as_ref().is_some_and(|message| safe_text(&message.text).width() + 2 > room)
 }
 
 fn tone(message: &Message) -> Style {

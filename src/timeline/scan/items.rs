@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::activity::{Activity, Pauses, Stretch};
+use super::flood::Flood;
 use super::{Item, Kind};
 use crate::event::{Data, Event, Fact, Micros};
 use crate::recording::{Result, State};
@@ -72,6 +73,10 @@ pub(super) struct Carry {
 pub(super) type Carried = Mutex<Option<Carry>>;
 
 pub(super) fn scan(task: &Task<'_, Part>, carried: &Carried) -> Result<()> {
+    // Nobody waits for it, and somebody may be going through the recording:
+    // 0 is this thread (setpriority(2), on Linux). Where that fails it is only
+    // less polite.
+    let _ = rustix::process::setpriority_process(None, 10);
     let mut events = task.segment.events(task.source)?;
     let mut part = Part::default();
     let before = carried.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -213,6 +218,7 @@ fn of_fact(fact: &Fact) -> Option<(Kind, String)> {
 /// Commands by what is shown.
 struct Screen {
     model: Model,
+    flood: Flood,
     shell: ShellTracker,
     /// The shell marks its commands, so that they can be read.
     marked: bool,
@@ -225,7 +231,14 @@ impl Screen {
     fn new(model: Model) -> Self {
         // Something short, a sign that ends prompts, a blank, and a command.
         let prompt = Regex::new(r"^(?:\S.{0,120}?)??[$#%>❯➜λ»›]\s+(\S.*)$").ok();
-        Self { model, shell: ShellTracker::new(), marked: false, stay: 0, prompt }
+        Self {
+            model,
+            flood: Flood::default(),
+            shell: ShellTracker::new(),
+            marked: false,
+            stay: 0,
+            prompt,
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -236,7 +249,15 @@ impl Screen {
     fn output(&mut self, event: &Event, bytes: &[u8]) -> Option<String> {
         let entered = !self.marked && self.stay > 0 && ends_line(bytes);
         let command = if entered { self.command() } else { None };
-        let told = self.model.event_with(event, &mut self.shell).into_iter().flatten();
+        let told = match self.flood.begin(bytes) {
+            0 => self.model.event_with(event, &mut self.shell),
+            begin => {
+                let end = bytes.get(begin..).unwrap_or_default().to_vec();
+                let event = Event { time: event.time, data: Data::Output(end) };
+                self.model.event_with(&event, &mut self.shell)
+            }
+        };
+        let told = told.into_iter().flatten();
         let mut marked = None;
         for event in told {
             // A shell may mark its prompts and nothing else, or where a command

@@ -5,6 +5,7 @@
 //! typed, items come in the order of their events.
 
 mod activity;
+mod flood;
 mod items;
 
 use std::sync::{Arc, PoisonError};
