@@ -369,3 +369,107 @@ fn an_interrupted_recording_is_opened_by_the_name_that_it_was_given() {
     assert_eq!(out.status.code(), Some(125));
     assert!(err(&out).contains("true.cast.zst.age.part"), "{}", err(&out));
 }
+
+/// A recording that needs no key.
+fn asciicast(home: &Home) -> PathBuf {
+    let path = home.path("x.cast");
+    std::fs::write(&path, "{\"version\":2,\"width\":80,\"height\":24}\n[1,\"o\",\"a\"]\n").unwrap();
+    path
+}
+
+#[test]
+fn a_disk_that_is_full_is_named() {
+    let home = Home::new();
+    let cast = asciicast(&home);
+    for args in
+        [&["cat", cast.to_str().unwrap()][..], &["info", cast.to_str().unwrap()], &["ls", "--json"]]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let out = home.hrec(args).stdout(full).output().unwrap();
+        assert_eq!(out.status.code(), Some(125), "{args:?}");
+        assert_eq!(
+            err(&out),
+            "hrec: cannot write to standard output: No space left on device (os error 28)\n",
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_zone_that_has_no_end_is_none() {
+    let home = Home::new();
+    fifo(home.path("fifo"));
+    let cast = asciicast(&home);
+    for zone in [":/dev/zero", "/dev/zero", "fifo", "no/such/zone"] {
+        for args in [&["ls"][..], &["play", "--speed", "100", cast.to_str().unwrap()]] {
+            let mut command = home.hrec(args);
+            command.env("TZ", zone);
+            let out = at_once(command);
+            assert_eq!(out.status.code(), Some(0), "{zone}: {out:?}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_a_recording_cannot_have_is_refused() {
+    let home = Home::new();
+    let latin = OsString::from_vec(b"b\xe4r".to_vec());
+    for (name, why) in [
+        (OsStr::new("x/"), "x/ names a directory; name a file in it"),
+        (OsStr::new("x/."), "x/. names a directory; name a file in it"),
+        (OsStr::new("."), ". is a directory; name a file in it"),
+        (latin.as_os_str(), "b\u{fffd}r is no UTF-8"),
+    ] {
+        let args = [OsStr::new("rec"), "--mode".as_ref(), "strict".as_ref(), "-o".as_ref(), name];
+        let out =
+            home.run(&[&args[..], &["--".as_ref(), "touch".as_ref(), "ran".as_ref()]].concat());
+        let said = err(&out);
+        assert_eq!(out.status.code(), Some(125), "{said}");
+        assert!(said.contains(why) && said.contains("nothing was run"), "{said}");
+        assert!(!home.path("ran").exists());
+        let left: Vec<_> = std::fs::read_dir(home.path("")).unwrap().flatten().collect();
+        let left: Vec<_> = left.iter().map(std::fs::DirEntry::file_name).collect();
+        assert!(
+            left.iter().all(|name| name.to_string_lossy().starts_with('.') || name == "bin"),
+            "{left:?}"
+        );
+    }
+}
+
+#[test]
+fn a_script_whose_interpreter_is_missing_says_which_one() {
+    let home = Home::new();
+    let script = home.path("bin/old");
+    for (text, why) in [
+        ("#! /no/such/python -u\nprint()\n", "old: its interpreter /no/such/python is not there"),
+        ("#!/bin/sh\r\ntrue\r\n", "old: its interpreter /bin/sh\\r is not there"),
+    ] {
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let out = home.run(&["rec", "--", "old"]);
+        assert_eq!(out.status.code(), Some(127));
+        let said = err(&out);
+        assert_eq!(said, format!("hrec: {why}\n"));
+    }
+    let out = home.run(&["rec", "--", "no-such-program"]);
+    let said = err(&out);
+    assert_eq!(said, "hrec: no-such-program: command not found\n");
+}
+
+#[test]
+fn a_seal_that_cannot_be_made_is_said_whoever_listens() {
+    let home = Home::new();
+    let out = home.run(&["rec", "--seal-key", "/no/such/key", "--", "touch", "ran"]);
+    let said = err(&out);
+    assert_eq!(out.status.code(), Some(125), "{said}");
+    assert!(said.contains("--seal-key /no/such/key") && said.contains("nothing was run"), "{said}");
+    assert!(!home.path("ran").exists());
+
+    home.config("[seal]\nkey = \"/no/such/key\"\n");
+    let out = home.run(&["rec", "--", "touch", "ran"]);
+    let said = err(&out);
+    assert_eq!(out.status.code(), Some(0), "{said}");
+    assert!(home.path("ran").exists());
+    assert!(said.starts_with("hrec: the recording is not sealed: "), "{said}");
+    assert!(said.contains("/no/such/key") && said.ends_with("; hrec seal -1 does it\n"), "{said}");
+}

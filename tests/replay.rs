@@ -258,14 +258,19 @@ fn torn_and_damaged_recordings_say_so() {
         let output = hrec(&[&args[..], &[torn.to_str().unwrap()]].concat(), None);
         assert_eq!(output.status.code(), Some(0));
         assert!(output.stdout.starts_with(b"a"));
-        assert_eq!(err(&output), "hrec: the last line (3) is cut short after 9 bytes\n");
+        let line =
+            format!("hrec: {}: the last line (3) is cut short after 9 bytes\n", torn.display());
+        assert_eq!(err(&output), line);
     }
     let damaged = recording(dir.path(), "[1,\"o\",\"a\"]\nlol\n[1,\"o\",\"b\"]\n");
     let output = hrec(&["cat", "--format", "raw", damaged.to_str().unwrap()], None);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), b"ab".as_slice()));
     assert_eq!(
         err(&output),
-        "hrec: line 3 is no asciicast event: not a JSON array; it was passed over\n"
+        format!(
+            "hrec: {}: line 3 is no asciicast event: not a JSON array; it was passed over\n",
+            damaged.display()
+        )
     );
 }
 

@@ -21,19 +21,18 @@ const WRITE: usize = 1 << 16;
 /// # Errors
 /// When the recording cannot be opened or read, or standard output not written.
 pub fn run(args: &cli::Cat, config: &Config) -> Result<ExitCode> {
-    let stdout = std::io::stdout();
-    if args.format == "raw" && stdout.is_terminal() && !args.force {
+    if args.format == "raw" && std::io::stdout().is_terminal() && !args.force {
         bail!(
             "raw output can do to this terminal whatever the recorded program could; \
              redirect it, or use --format text, or insist with --force"
         );
     }
     let mut source = Source::open("cat", &args.rec, &args.identity, config)?;
-    let mut out = stdout.lock();
+    let mut out = super::out::out();
     let left_out = write(&mut source, &args.format, &mut out)?;
     out.flush()?;
     let mut err = std::io::stderr().lock();
-    for remark in source.remarks() {
+    for remark in source.named_remarks() {
         let _ = writeln!(err, "hrec: {remark}");
     }
     if left_out > 0 {

@@ -18,7 +18,7 @@ use crate::cli::{self, programs};
 /// When standard output cannot be written.
 pub fn run(args: &cli::Completions) -> Result<ExitCode> {
     let script = script(&args.shell)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::out();
     out.write_all(script.as_bytes())?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -42,7 +42,7 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
         state: recording.state(),
     });
     let facts = Facts { place: &place, manifest: manifest.as_ref(), opened };
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::out();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &facts.json())?;
         writeln!(out)?;

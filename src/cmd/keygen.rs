@@ -23,7 +23,7 @@ pub fn run(args: &cli::Keygen, config: &Config) -> Result<ExitCode> {
     }
     let path = identity::path(config.dirs());
     let recipient = identity::create(&path)?;
-    writeln!(std::io::stdout().lock(), "{recipient}")?;
+    writeln!(super::out::out(), "{recipient}")?;
     let _ = writeln!(
         std::io::stderr().lock(),
         "hrec: wrote {}; keep a copy of it elsewhere",
@@ -59,7 +59,7 @@ fn signing_key(rotate: bool, config: &Config) -> Result<ExitCode> {
     } else {
         signing::create(&path, &signers, &own_name())?
     };
-    writeln!(std::io::stdout().lock(), "{public}")?;
+    writeln!(super::out::out(), "{public}")?;
     let _ = writeln!(err, "hrec: wrote {}; {} trusts it", path.display(), signers.display());
     if config.seal_key() != path {
         let _ = writeln!(err, "hrec: seal.key names another key, which seals, and not this one");

@@ -23,14 +23,14 @@ pub(super) use crate::play::browser::bytes as size;
 /// # Errors
 /// When the store cannot be read, or standard output not written.
 pub fn run(args: &cli::Ls, config: &Config) -> Result<ExitCode> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::new(super::out::out());
     let listed = list(&Local::new(config.store()), &args.filter)?;
     if args.json {
         let all: Vec<Value> = listed.iter().map(Row::json).collect();
         serde_json::to_writer_pretty(&mut out, &all)?;
         writeln!(out)?;
     } else {
-        let zone = TimeZone::system();
+        let zone = crate::sys::clock::zone();
         for line in table(&listed, Timestamp::now(), &zone, width()) {
             writeln!(out, "{line}")?;
         }

@@ -5,8 +5,9 @@
 //! goes wrong becomes one line on standard error and the status that
 //! `hrec(1)` states for it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -27,6 +28,7 @@ mod keygen;
 mod ledger;
 mod library;
 mod ls;
+mod out;
 mod place;
 mod play;
 mod prove;
@@ -134,15 +136,20 @@ fn unknown(name: &str) -> String {
 
 /// Whether the shell would find a program of this name.
 pub(super) fn on_path(name: &str) -> bool {
+    program_file(OsStr::new(name)).is_some()
+}
+
+/// The file that the shell would execute for this name.
+fn program_file(name: &OsStr) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let executable = |p: &std::path::Path| {
-        p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    let executable = |path: &PathBuf| {
+        path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
-    if name.contains('/') {
-        return executable(std::path::Path::new(name));
+    if name.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(name)).filter(executable);
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    !name.is_empty() && std::env::split_paths(&path).any(|dir| executable(&dir.join(name)))
+    let path = std::env::var_os("PATH").filter(|_| !name.is_empty())?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(executable)
 }
 
 /// The settings that `hrec rec`'s flags give.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use jiff::tz::TimeZone;
 
 use super::info::{Content, Facts};
 use super::ledger;
@@ -30,6 +29,7 @@ use crate::play::panel::Shown;
 use crate::play::prompt::Message;
 use crate::play::{Check, Ended, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
+use crate::sys::clock::zone;
 use crate::sys::signals::die_of;
 use crate::timeline::{LineEnds, Timeline, Wake, idle_limit, speed, with_streams};
 
@@ -92,7 +92,7 @@ fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
 fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
     let shelf = Shelf::new(config, files.clone(), stage.answers());
-    let mut browser = Browser::new(&config.store().to_string_lossy(), TimeZone::system());
+    let mut browser = Browser::new(&config.store().to_string_lossy(), zone());
     browser.set_keys(Keymap::with(&config.play_keys.value.0)?);
     // The terminal first: its signals are blocked in threads that start later.
     if stage.with(|_| ())?.is_none() {
@@ -174,7 +174,7 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
     let header = timeline.header();
     let ours = header.hrec.as_ref().and_then(|hrec| hrec.get("start")?.as_str()?.parse().ok());
     let start = || header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
-    let wall = Wall::new(ours.or_else(start), TimeZone::system());
+    let wall = Wall::new(ours.or_else(start), zone());
     let opened = Content { header, version: timeline.version(), state: timeline.state() };
     let details = place.map(|place| {
         let manifest = place.manifest();
@@ -269,11 +269,11 @@ fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     let ended = match terminal {
         Some(mut terminal) => plain::on_terminal(&header, events, &mut terminal)?,
         None => {
-            plain::as_lines(&header, events, &mut std::io::stdout().lock(), plain::sleeper())?;
+            plain::as_lines(&header, events, &mut super::out::out(), plain::sleeper())?;
             Ended::Whole
         }
     };
-    tell(&source.remarks());
+    tell(&source.named_remarks());
     if let Ended::Signal(signal) = ended {
         die_of(signal);
     }

@@ -1,6 +1,6 @@
 //! `hrec recover`: makes a finished recording of an interrupted one.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -120,6 +120,8 @@ fn recipients(manifest: Option<&Manifest>, config: &Config) -> Result<Recipients
 
 pub(super) fn made_from(paths: &Paths) -> Result<ChainState> {
     let part = recording::open_own(&paths.part()).context("cannot open the part")?;
+    let written = recording::written(&part).context("cannot read the part")?;
+    let part = part.take(written);
     let journals = recording::journal_paths(paths)?;
     let journals = journals.iter().filter_map(|path| {
         let number = paths.journal_number(path.file_name()?)?;

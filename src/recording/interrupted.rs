@@ -164,6 +164,26 @@ pub fn open_own(path: &Path) -> io::Result<File> {
     }
 }
 
+/// How many bytes of a part its writer can have written: a writer only appends,
+/// so that nothing from the first hole on, lseek(2), is its own. Reading a
+/// file of terabytes that holds nothing but holes would take hours.
+///
+/// # Errors
+/// As lseek(2)'s.
+pub fn written(part: &File) -> io::Result<u64> {
+    use rustix::fs::{SeekFrom, seek};
+    let end = match seek(part, SeekFrom::Hole(0)) {
+        Ok(end) => end,
+        // An empty file has no byte that could be looked from.
+        Err(rustix::io::Errno::NXIO) => 0,
+        // A file system that knows of none.
+        Err(rustix::io::Errno::INVAL) => part.metadata()?.len(),
+        Err(error) => return Err(error.into()),
+    };
+    seek(part, SeekFrom::Start(0))?;
+    Ok(end)
+}
+
 fn is_locked(part: &File) -> bool {
     // A shared lock, for a moment: two readers do not meet in it, and a writer
     // that is just starting waits for it.

@@ -5,6 +5,7 @@
 //! append, and no byte once written is ever written again.
 
 mod disk;
+mod draft;
 mod error;
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -21,7 +22,7 @@ mod source;
 pub use crate::format::id::Id;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::Error;
-pub use interrupted::{is_live, journal_paths, open_own};
+pub use interrupted::{is_live, journal_paths, open_own, written};
 pub use open::{Recording, State, open, open_input};
 pub use paths::{Paths, SUFFIX};
 pub use recover::{Recovered, discard, recover};

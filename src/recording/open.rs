@@ -224,6 +224,13 @@ impl Recording {
         self.passed_over > 0
     }
 
+    /// [`Recording::remarks`], each with the file that it is about.
+    #[must_use]
+    pub fn named_remarks(&self) -> Vec<String> {
+        let name = &self.name;
+        self.remarks().into_iter().map(|remark| format!("{name}: {remark}")).collect()
+    }
+
     /// After the end: what there is to say of how it ended and of what is
     /// missing, a sentence each. Empty for a whole recording.
     #[must_use]

@@ -5,14 +5,14 @@
 //! back, and holds the same text.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use super::draft::{self, Draft};
 use super::error::shown;
 use super::interrupted::{Remarks, Unfinished};
 use super::live::marks::{Follower, Marks};
@@ -61,8 +61,8 @@ pub fn recover(
     }
     let remarks = Remarks::default();
     let text = unfinished.unlock(identities)?.text(0, 0, remarks.clone())?;
-    let draft = draft(paths);
-    let result = write(&draft, text, recipients)
+    let draft = draft::name(paths, "recovering");
+    let result = write(&draft, text, recipients, &finished)
         .and_then(|written| {
             written.check(&draft)?;
             RealDisk
@@ -75,10 +75,8 @@ pub fn recover(
         })?;
     let dir = paths.dir();
     RealDisk.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
-    let mut file = result.file;
-    file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let remarks = remarks.all();
-    Ok(Recovered { file, bytes_text: result.bytes_text, remarks })
+    Ok(Recovered { file: result.file, bytes_text: result.bytes_text, remarks })
 }
 
 /// Removes the part and the journals of a recording whose finished file is
@@ -98,12 +96,6 @@ pub fn discard(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn draft(paths: &Paths) -> PathBuf {
-    let mut name = paths.stem().to_owned();
-    name.push(format!(".recovering.{:08x}", rand::random::<u32>()));
-    paths.dir().join(name)
-}
-
 struct Written {
     file: FileState,
     bytes_text: u64,
@@ -112,25 +104,16 @@ struct Written {
     key: FileKey,
 }
 
-fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Written> {
-    let failed = |error| Error::io("write", draft, error);
+fn write(
+    draft: &Path,
+    text: impl Read,
+    recipients: &Recipients,
+    finished: &Path,
+) -> Result<Written> {
     let Sealed { head, key, mut payload } = cipher::encrypt(recipients)
         .map_err(|source| Error::Cipher { path: shown(draft), source })?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)
-        .map_err(|error| Error::io("create", draft, error))?;
-    let (mut size, mut sealed, mut frame) = (0, head.clone(), Vec::new());
-    let (mut file_digest, mut text_digest) = (Sha256::new(), Sha256::new());
-    let mut put = |sealed: &mut Vec<u8>| -> Result<()> {
-        file.write_all(sealed).map_err(failed)?;
-        file_digest.update(&*sealed);
-        size += sealed.len() as u64;
-        sealed.clear();
-        Ok(())
-    };
+    let mut file = Draft::create(draft)?;
+    let (mut sealed, mut frame, mut text_digest) = (head.clone(), Vec::new(), Sha256::new());
     let mut lines = Lines::new(text, draft)?;
     let (mut frames, mut bytes_text) = (Frames::new().map_err(Error::Compress)?, 0);
     let mut open = Vec::new();
@@ -152,7 +135,7 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
             marks.next(place, keyframe.as_deref(), &mut frames, &mut frame);
             payload.write(&frame, &mut sealed);
             frame.clear();
-            put(&mut sealed)?;
+            file.put(&mut sealed)?;
         }
     }
     if !open.is_empty() {
@@ -163,10 +146,8 @@ fn write(draft: &Path, text: impl Read, recipients: &Recipients) -> Result<Writt
     frames.finish(&mut frame);
     payload.write(&frame, &mut sealed);
     payload.finish(&mut sealed);
-    put(&mut sealed)?;
-    file.sync_all().map_err(failed)?;
-    let sha256 = data_encoding::HEXLOWER.encode(&file_digest.finalize());
-    let file = FileState { name: String::new(), size, sha256 };
+    file.put(&mut sealed)?;
+    let file = file.finish(finished)?;
     Ok(Written { file, bytes_text, digest: text_digest.finalize().into(), head, key })
 }
 
@@ -357,6 +338,22 @@ mod tests {
         assert!(recover(&paths, &identities, &recipients).is_err());
         discard(&paths).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_behind_a_hole_was_not_written() {
+        use std::io::{Read, Write};
+        let mut file = tempfile::tempfile().unwrap();
+        assert_eq!(crate::recording::written(&file).unwrap(), 0);
+        file.write_all(&[1; 300_000]).unwrap();
+        assert_eq!(crate::recording::written(&file).unwrap(), 300_000);
+        file.set_len(1 << 40).unwrap();
+        let written = crate::recording::written(&file).unwrap();
+        // To the end of the file system's own block.
+        assert!((300_000..5_000_000).contains(&written), "{written}");
+        // It is read from its beginning.
+        assert_eq!(file.read(&mut [0; 1]).unwrap(), 1);
+        assert_eq!(rustix::fs::tell(&file).unwrap(), 1);
     }
 
     #[test]

@@ -5,14 +5,14 @@
 //! the old one is not needed any more; and one process at a time does this,
 //! which holds the old one's lock.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use sha2::{Digest, Sha256};
 
+use super::draft::{self, Draft};
 use super::error::shown;
 use super::live::FileState;
 use super::{Disk, Error, Paths, RealDisk, Result};
@@ -53,7 +53,7 @@ pub fn rekey(paths: &Paths, identities: &Identities, recipients: &Recipients) ->
     let key = head.unwrap(identities).map_err(named)?;
     let payload = head.reader(&key, file);
 
-    let draft = draft(paths);
+    let draft = draft::name(paths, "rekeying");
     let made = write(&draft, payload, &finished, recipients).and_then(|state| {
         std::fs::hard_link(&finished, &old).map_err(|error| Error::io("keep", &old, error))?;
         // Over the old form, which has its second name by now.
@@ -64,8 +64,7 @@ pub fn rekey(paths: &Paths, identities: &Identities, recipients: &Recipients) ->
         Ok(state)
     });
     let _ = std::fs::remove_file(&draft);
-    let mut file = made?;
-    file.name = finished.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = made?;
     RealDisk.sync_dir(paths.dir()).map_err(|error| Error::io("sync", paths.dir(), error))?;
     Ok(Rekeyed { file, old, _lock: lock })
 }
@@ -131,29 +130,16 @@ fn before(paths: &Paths) -> PathBuf {
     name.into()
 }
 
-fn draft(paths: &Paths) -> PathBuf {
-    let mut name = paths.stem().to_owned();
-    name.push(format!(".rekeying.{:08x}", rand::random::<u32>()));
-    paths.dir().join(name)
-}
-
 fn write(
     draft: &Path,
     mut payload: cipher::ChunkReader<BufReader<File>>,
     finished: &Path,
     recipients: &Recipients,
 ) -> Result<FileState> {
-    let failed = |error| Error::io("write", draft, error);
     let Sealed { head, key, payload: mut chunks } = cipher::encrypt(recipients)
         .map_err(|source| Error::Cipher { path: shown(draft), source })?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)
-        .map_err(|error| Error::io("create", draft, error))?;
-    let (mut sealed, mut text) = (head, vec![0; PORTION]);
-    let (mut size, mut digest, mut content) = (0, Sha256::new(), Sha256::new());
+    let mut file = Draft::create(draft)?;
+    let (mut sealed, mut text, mut content) = (head, vec![0; PORTION], Sha256::new());
     loop {
         let count = payload.read(&mut text).map_err(|error| Error::io("read", finished, error))?;
         let portion = text.get(..count).unwrap_or_default();
@@ -163,10 +149,7 @@ fn write(
         } else {
             chunks.write(portion, &mut sealed);
         }
-        file.write_all(&sealed).map_err(failed)?;
-        digest.update(&sealed);
-        size += sealed.len() as u64;
-        sealed.clear();
+        file.put(&mut sealed)?;
         if count == 0 {
             break;
         }
@@ -175,8 +158,7 @@ fn write(
         let what = io::Error::other("it is not whole; hrec verify says what it lacks");
         return Err(Error::io("encrypt", finished, what));
     }
-    file.sync_all().map_err(failed)?;
-    drop(file);
+    let state = file.finish(finished)?;
 
     // Read back: what is on the disk now is all there will be.
     let failed = |error| Error::io("read back", draft, error);
@@ -190,6 +172,5 @@ fn write(
         let what = io::Error::other("it does not hold what was written; check that disk");
         return Err(failed(what));
     }
-    let sha256 = data_encoding::HEXLOWER.encode(&digest.finalize());
-    Ok(FileState { name: String::new(), size, sha256 })
+    Ok(state)
 }

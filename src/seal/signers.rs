@@ -329,7 +329,7 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 fn timestamp(text: &str) -> Option<u64> {
     let (digits, zone) = match text.strip_suffix(['Z', 'z']) {
         Some(digits) => (digits, TimeZone::UTC),
-        None => (text, TimeZone::system()),
+        None => (text, crate::sys::clock::zone()),
     };
     if !digits.bytes().all(|b| b.is_ascii_digit()) || !matches!(digits.len(), 8 | 12 | 14) {
         return None;

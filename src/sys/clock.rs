@@ -1,5 +1,9 @@
 //! The session's clock.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::event::Micros;
@@ -45,6 +49,23 @@ pub fn wall() -> u64 {
 fn now(clock: ClockId) -> u64 {
     let t = clock_gettime(clock);
     u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_nsec).unwrap_or(0) / 1000
+}
+
+/// No file of a time zone is larger, in bytes: those of the tz database have
+/// 4 KiB at most.
+const ZONE_MAX: u64 = 1 << 20;
+
+/// The zone that times are shown in: `TZ`, or the system's. UTC where `TZ`
+/// names what reading would never come to an end of, `/dev/zero` or a FIFO.
+#[must_use]
+pub fn zone() -> TimeZone {
+    let endless = std::env::var_os("TZ").is_some_and(|named| {
+        let named = named.as_bytes();
+        let path = std::ffi::OsStr::from_bytes(named.strip_prefix(b":").unwrap_or(named));
+        let found = Path::new(path).metadata();
+        found.is_ok_and(|found| !(found.is_dir() || found.is_file() && found.len() <= ZONE_MAX))
+    });
+    if endless { TimeZone::UTC } else { TimeZone::system() }
 }
 
 /// The wall clock as RFC 3339 text in UTC, with microseconds.

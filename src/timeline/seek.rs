@@ -458,6 +458,6 @@ impl Timeline {
 
     fn note(&mut self, recording: &Recording) {
         self.damaged |= recording.is_damaged();
-        self.remarks = recording.remarks();
+        self.remarks = recording.named_remarks();
     }
 }

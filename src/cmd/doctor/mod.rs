@@ -74,7 +74,7 @@ pub fn run(args: &cli::Doctor, config: Result<Config, config::Error>) -> Result<
         }
     };
     let text = if args.json { as_json(&checks, settings)? } else { as_text(&checks, settings) };
-    let mut out = std::io::stdout().lock();
+    let mut out = super::out::out();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     let findings = checks.iter().any(|c| c.state == State::Finding);

@@ -3,7 +3,8 @@
 //! Its invariant: where the recording cannot be begun, nothing of it is left,
 //! and a store that does not answer keeps nobody waiting for ever.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -101,7 +102,10 @@ impl Begin {
             Some(file) if file.is_dir() => {
                 anyhow::bail!("{} is a directory; name a file in it", file.display())
             }
-            Some(file) => Paths::at(file),
+            Some(file) => {
+                named(file)?;
+                Paths::at(file)
+            }
             None => {
                 let store = Local::new(self.store.clone());
                 let dir = store.day(self.id.date())?;
@@ -139,6 +143,23 @@ impl Begin {
             }
         }
     }
+}
+
+/// Whether a recording can have this name.
+fn named(file: &Path) -> Result<()> {
+    let bytes = file.as_os_str().as_bytes();
+    let shown = file.to_string_lossy();
+    let shown = safe_text(&shown);
+    anyhow::ensure!(
+        !bytes.ends_with(b"/") && !bytes.ends_with(b"/."),
+        "{shown} names a directory; name a file in it"
+    );
+    // Its manifest names it, in JSON, and would name another file.
+    anyhow::ensure!(
+        file.file_name().is_some_and(|name| name.to_str().is_some()),
+        "{shown} is no UTF-8, and the recording's manifest must have its name; choose another"
+    );
+    Ok(())
 }
 
 /// Tells the ledger that a session is about to start. Only where policy is

@@ -26,6 +26,7 @@ use crate::record::relay::{Exit, Reason};
 use crate::record::session::{Plan, Prepared};
 use crate::record::writer::StreamLimits;
 use crate::recording::Id;
+use crate::screen::safe_text;
 use crate::sys::clock::Clock;
 use crate::sys::{inherited, memory, syslog, users};
 
@@ -36,6 +37,12 @@ use crate::sys::{inherited, memory, syslog, users};
 pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     memory::one_heap();
     tell::overruled(config);
+    if let Some(key) = &args.seal_key {
+        key.metadata().with_context(|| {
+            let key = key.to_string_lossy();
+            format!("nothing was run, since --seal-key {} cannot be used", safe_text(&key))
+        })?;
+    }
     let (program, arguments) = command(args);
     let target = Target::of(&program, &arguments);
     let strict = config.record_mode.value == Policy::Strict;

@@ -2,7 +2,8 @@
 //! on standard error.
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 
 use super::keep::Made;
@@ -31,8 +32,31 @@ pub fn cannot_execute(program: &OsStr, error: &std::io::Error) {
     let name = program.to_string_lossy();
     let name = safe_text(&name);
     match error.kind() {
-        std::io::ErrorKind::NotFound => line(&format!("{name}: command not found")),
+        std::io::ErrorKind::NotFound => line(&match crate::cmd::program_file(program) {
+            // What the system did not find is what the program needs.
+            Some(file) => format!("{name}: {}", needs(&file)),
+            None => format!("{name}: command not found"),
+        }),
         _ => line(&format!("cannot execute {name}: {error}")),
+    }
+}
+
+/// What a program that is there lacks.
+fn needs(file: &Path) -> String {
+    let mut first = Vec::new();
+    // The kernel looks at so many bytes, execve(2).
+    let read = File::open(file).and_then(|file| file.take(256).read_to_end(&mut first));
+    let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let words = line.strip_prefix(b"#!").filter(|_| read.is_ok());
+    let interpreter = words.and_then(|words| {
+        words.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())
+    });
+    match interpreter {
+        Some(word) => {
+            let word = String::from_utf8_lossy(word);
+            format!("its interpreter {} is not there", safe_text(&word))
+        }
+        None => "it is there, but what loads it is not; it may be for another system".to_owned(),
     }
 }
 
@@ -74,11 +98,17 @@ pub fn end(
             if let Some(why) = &made.untold {
                 line(&format!("the ledger does not have its end: {}", safe_text(why)));
             }
-            if let Some(why) = &made.unsealed {
-                line(&format!("it is not sealed: {}; hrec seal -1 does it", safe_text(why)));
-            }
         }
         Some(_) | None => {}
+    }
+    // Also where nobody reads the rest: whoever relies on a seal must not learn
+    // of its absence from an auditor.
+    if let Some((Ok(Made { unsealed: Some(why), .. }), _)) = &outcome.finished
+        && outcome.reason != Reason::Hangup
+    {
+        let rec = output.map_or("-1".into(), Path::to_string_lossy);
+        let (why, rec) = (safe_text(why), safe_text(&rec));
+        line(&format!("the recording is not sealed: {why}; hrec seal {rec} does it"));
     }
 }
 

@@ -40,7 +40,7 @@ impl Summary {
 
     /// Writes it to standard output; remarks to standard error.
     pub(super) fn show(&self, json: bool, all: bool) -> Result<()> {
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let mut out = std::io::BufWriter::new(crate::cmd::out::out());
         if json {
             serde_json::to_writer_pretty(&mut out, &self.json())?;
             writeln!(out)?;
