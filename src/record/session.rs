@@ -21,9 +21,10 @@ use super::input::{Judge, Mode};
 use super::queue::Queue;
 use super::relay::{Ended, Endpoints, Exit, Reason, Relay, SIGNALS};
 use super::sink::Sink;
-use super::streams::Tap;
+use super::streams::{BUFFER, Tap};
 use super::writer::{Rules, StreamLimits, Tally, Writer};
 use crate::event::{Micros, TermSize};
+use crate::format::transfer::Follower;
 use crate::sys::clock::{self, Clock};
 use crate::sys::monitor::{Monitor, Program, Stream};
 use crate::sys::nonblock::Nonblocking;
@@ -57,6 +58,8 @@ pub struct Plan {
     pub input: Mode,
     /// How much of a stream without a PTY is kept.
     pub streams: StreamLimits,
+    /// Who reads off the streams which files they move.
+    pub transfers: Option<Follower>,
     /// Set where nobody may work around the record: what hrec took from the
     /// person for itself. Then standard input passes through hrec too, nobody
     /// else can open the terminal while the session lasts, and it lasts until
@@ -79,6 +82,7 @@ pub struct Prepared {
     strict: bool,
     input: Mode,
     limits: StreamLimits,
+    transfers: Option<Follower>,
 }
 
 /// How a session went.
@@ -123,7 +127,7 @@ impl Prepared {
             }
             let open = rustix::io::fcntl_getfd(fd).is_ok();
             if number == 0 && guarded && open {
-                let (theirs, to) = pipe_with(PipeFlags::CLOEXEC)?;
+                let (theirs, to) = wide_pipe()?;
                 taps.push(Tap::new(number, Nonblocking::of(fd, false)?, Nonblocking::ours(to)?));
                 return Ok(Stream::Fd(theirs));
             }
@@ -138,7 +142,7 @@ impl Prepared {
             if let Some((_, pipe)) = pipes.iter().find(|(other, _)| id.is_some() && *other == id) {
                 return Ok(Stream::Fd(pipe.try_clone()?));
             }
-            let (from, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+            let (from, theirs) = wide_pipe()?;
             pipes.push((id, theirs.try_clone()?));
             taps.push(Tap::new(number, Nonblocking::ours(from)?, Nonblocking::of(fd, true)?));
             Ok(Stream::Fd(theirs))
@@ -178,6 +182,7 @@ impl Prepared {
             strict: plan.strict,
             input: plan.input,
             limits: plan.streams,
+            transfers: plan.transfers,
         })
     }
 
@@ -235,7 +240,8 @@ impl Prepared {
         let queue = Arc::new(Queue::new()?);
         let judge = Judge::new(self.input, self.size());
         drop(self.aside);
-        let rules = Rules { strict: self.strict, judge, streams: self.limits };
+        let (strict, transfers) = (self.strict, self.transfers);
+        let rules = Rules { strict, judge, streams: self.limits, transfers };
         let writer = Writer::new(sink, Arc::clone(&queue), clock, rules);
         let (end, ended) = mpsc::channel();
         let (result, finished) = mpsc::channel();
@@ -287,6 +293,13 @@ impl Prepared {
         let refused = refused.map(io::Error::from);
         Ok(Outcome { exit, reason, duration, failure, refused, finished })
     }
+}
+
+/// A pipe that holds as much as a tap moves, where the system lets it.
+fn wide_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+    let _ = rustix::pipe::fcntl_setpipe_size(&to, BUFFER);
+    Ok((from, to))
 }
 
 /// Puts nothing in the places of standard input and output, where these are no
@@ -414,6 +427,7 @@ mod tests {
             strict,
             input: Mode::None,
             streams: StreamLimits { burst: 1 << 20, rate: 1 << 20 },
+            transfers: None,
             guarded: None,
         };
         let prepared = Prepared::new(plan).unwrap();

@@ -8,8 +8,10 @@ use super::queue::{Kind, Queue};
 use crate::event::Micros;
 use crate::sys::nonblock::Nonblocking;
 
-/// As much as a pipe holds, pipe(7).
-const BUFFER: usize = 1 << 16;
+/// What is moved at once, and what the program's pipes hold: twice what they
+/// hold by themselves, pipe(7). More costs memory, and of what all of a user's
+/// pipes may have, and moves a gigabyte no faster.
+pub const BUFFER: usize = 1 << 17;
 
 /// One stream: from the program outwards, or the program's standard input.
 #[derive(Debug)]
@@ -20,8 +22,10 @@ pub struct Tap {
     from: Option<Nonblocking>,
     /// Where it goes; `None` once all has gone there that will.
     to: Option<Nonblocking>,
+    /// Empty until something comes, and then always as long.
     buffer: Vec<u8>,
     start: usize,
+    end: usize,
     refused: Option<Errno>,
 }
 
@@ -31,7 +35,7 @@ impl Tap {
     #[must_use]
     pub fn new(number: u8, from: Nonblocking, to: Nonblocking) -> Self {
         let (from, to) = (Some(from), Some(to));
-        Self { number, from, to, buffer: Vec::new(), start: 0, refused: None }
+        Self { number, from, to, buffer: Vec::new(), start: 0, end: 0, refused: None }
     }
 
     /// Whether it is one that the program writes: the session lasts until all
@@ -50,7 +54,7 @@ impl Tap {
     /// Whether all that was read has been passed on.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.start == self.buffer.len()
+        self.start == self.end
     }
 
     /// Whether [`Tap::poll`] waits for more from the program.
@@ -87,10 +91,10 @@ impl Tap {
         let mut read = 0;
         if self.is_empty() && room {
             self.read(now, queue, lost);
-            read = self.buffer.len();
+            read = self.end;
         }
         if let (Some(to), false) = (&self.to, self.is_empty()) {
-            let pending = self.buffer.get(self.start..).unwrap_or_default();
+            let pending = self.buffer.get(self.start..self.end).unwrap_or_default();
             match to.write(pending) {
                 Ok(n) => self.start += n,
                 Err(Errno::AGAIN | Errno::INTR) => {}
@@ -101,7 +105,7 @@ impl Tap {
                         self.refused = Some(error);
                     }
                     self.from = None;
-                    self.start = self.buffer.len();
+                    self.start = self.end;
                 }
             }
         }
@@ -115,25 +119,21 @@ impl Tap {
     fn read(&mut self, now: Micros, queue: &Queue, lost: Option<&mut u64>) {
         let Some(from) = &self.from else { return };
         self.buffer.resize(BUFFER, 0);
-        self.start = 0;
+        (self.start, self.end) = (0, 0);
         match from.read(&mut self.buffer) {
-            Ok(0) => {
-                self.buffer.clear();
-                self.from = None;
-            }
+            Ok(0) => self.from = None,
             Ok(n) => {
-                self.buffer.truncate(n);
+                self.end = n;
                 match lost {
                     Some(lost) => *lost += n as u64,
-                    None => queue.push(now, Kind::Stream(self.number), &self.buffer),
+                    None => {
+                        let bytes = self.buffer.get(..n).unwrap_or_default();
+                        queue.push(now, Kind::Stream(self.number), bytes);
+                    }
                 }
             }
-            Err(e) => {
-                self.buffer.clear();
-                if !matches!(e, Errno::AGAIN | Errno::INTR) {
-                    self.from = None;
-                }
-            }
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.from = None,
         }
     }
 }

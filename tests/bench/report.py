@@ -111,6 +111,16 @@ def ledger(samples):
         print_table([f"{sample['entries']} entries", "p50 ms", "p99", "most", "a second"], rows)
 
 
+def shell(samples):
+    rows = []
+    for sample in samples:
+        added = f"{sample['added']:.1f} more" if "added" in sample else ""
+        cost = f"{sample['ratio']:.2f} x" if "ratio" in sample else added
+        failed = str(sample["failed"]) if "failed" in sample else ""
+        rows.append([sample["what"], f"{sample['without']:.1f}", f"{sample['with']:.1f}", cost, failed])
+    print_table(["", "without", "with hrec", "that is", "failed"], rows)
+
+
 def kills(samples):
     head = ("kills", "unreadable", "median_ms", "p99_ms", "worst_ms")
     print_table(["load", "kills", "unreadable", "lost ms", "99 %", "worst"], [[s["load"], *(s[key] for key in head)] for s in samples])
@@ -143,7 +153,10 @@ def report(results):
         print_table(["recorder", *head], [[name, *cells.values()] for name, cells in rows.items()])
     for test, samples in results["alone"].items():
         print(f"## {test}: {results['tests'][test]['what']}")
-        {"sizes": sizes, "seek": seek, "search": search, "player": player, "recipients": recipients, "verify-all": verify_all, "ledger": ledger, "kills": kills}[test](samples)
+        {
+            "sizes": sizes, "seek": seek, "search": search, "player": player, "recipients": recipients, "verify-all": verify_all,
+            "ledger": ledger, "shell": shell, "kills": kills,
+        }[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)
     peers = [name for name in demands.PEERS if any(row.cells.get(name) for row in rows)]

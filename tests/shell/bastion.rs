@@ -128,6 +128,23 @@ impl Bastion {
         self.sandbox.cast(manifests[0]["id"].as_str().expect("an id"))
     }
 
+    /// What `hrec doctor --bastion` found before anybody logged in.
+    pub fn doctor(&self) -> Vec<Value> {
+        let told = fs::read(self.sandbox.path("doctor.json")).expect("what doctor said");
+        let told: Value = serde_json::from_slice(&told).expect("JSON");
+        told["checks"].as_array().cloned().expect("a list of checks")
+    }
+
+    /// What a user's sessions ran, the oldest first.
+    pub fn commands(&self, user: &str) -> Vec<String> {
+        let manifests = self.manifests(user);
+        let of = |manifest: &Value| {
+            let (header, _) = self.sandbox.cast(manifest["id"].as_str().expect("an id"));
+            header["hrec"]["argv"][2].as_str().unwrap_or_default().to_owned()
+        };
+        manifests.iter().map(of).collect()
+    }
+
     /// What a recording kept of a stream, and how much it counted beyond that.
     pub fn stream(events: &[CastEvent], fd: u64) -> (Vec<u8>, u64) {
         let (mut kept, mut counted) = (Vec::new(), 0);

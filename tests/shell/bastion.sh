@@ -67,9 +67,12 @@ done
     printf '* namespaces="hrec*" %s\n' "$(cat "$etc/hrec/ledger_key.pub")"
 } >"$etc/hrec/allowed_signers"
 
+# Terminals of its own, so that a user of the same number elsewhere owns none.
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 none /dev/pts
+mount --bind /dev/pts/ptmx /dev/ptmx
 mkdir -p /run/sshd
 mount --bind "$etc" /etc
-cat >"$base/sshd_config" <<SSHD
+cat >/etc/ssh/sshd_config <<SSHD
 ListenAddress 127.0.0.1:$port
 HostKey $base/work/host_key
 PidFile none
@@ -86,5 +89,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 Match User bob,eve
     ForceCommand $base/bin/hrec shell
 SSHD
-/usr/sbin/sshd -D -e -f "$base/sshd_config" &
+# What the host's root would be told.
+{ "$base/bin/hrec" doctor --bastion --json || :; } >"$base/doctor.json"
+/usr/sbin/sshd -D -e &
 wait $!

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 mod bastion;
 mod programs;
 mod same;

@@ -40,6 +40,8 @@ fn commands_end_and_write_as_they_do_alone() {
         ("printf '%s|' a 'b c' \"$0\"", b""),
         ("sh -c 'kill -PIPE $$'", b""),
         ("yes | head -n 3", b""),
+        // As editors and tools bring their own programs over.
+        ("bash", b"uname -s; read -r line; echo \"<$line>\"; exit 9\nthe next line\n"),
         ("umask; ulimit -S -a; ulimit -H -a", b""),
         (
             "printf '%s\\n' \"$SHELL\" \"$SSH_ORIGINAL_COMMAND\" \"$LANG\"; pwd | sed s/$USER//; id -G | wc -w",

@@ -66,6 +66,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             burst: config.shell_stream_burst.value.0,
             rate: config.shell_stream_rate.value.0,
         },
+        transfers: None,
         guarded: None,
     };
     let prepared = Prepared::new(plan).context("cannot prepare a session")?;

@@ -20,9 +20,12 @@ use super::rec::keep::{Keep, Made, Session};
 use super::rec::{judged, not_executed, own_groups, status, tell};
 use super::{FAILED, told};
 use crate::config::Config;
+use crate::event::Fact;
+use crate::format::transfer::Follower;
 use crate::identity::target::Target;
 use crate::identity::{Facts, Who};
 use crate::record::policy::Rescue;
+use crate::record::queue::Kind;
 use crate::record::relay::{Exit, Reason};
 use crate::record::session::{Outcome, Plan, Prepared};
 use crate::record::writer::StreamLimits;
@@ -80,6 +83,7 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
             burst: config.shell_stream_burst.value.0,
             rate: config.shell_stream_rate.value.0,
         },
+        transfers: program.command.as_deref().and_then(Follower::of),
         guarded: Some(own.clone()),
     };
     let prepared = Prepared::new(plan).context("cannot prepare a session")?;
@@ -108,11 +112,16 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
         }
     };
     let Keep { live, keeper, .. } = keep;
+    let elsewhere = program.command.as_deref().and_then(goes_elsewhere);
     let outcome = prepared
         .run(
             live,
             clock,
-            |_| (),
+            move |queue| {
+                elsewhere
+                    .into_iter()
+                    .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]))
+            },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )
         .context("cannot start a session")?;
@@ -130,6 +139,22 @@ fn for_program(mut own: Own, program: &Program, shell: &OsStr) -> Own {
         }
     }
     own
+}
+
+/// What is to be said of a command whose session goes on without this one. The
+/// name decides nothing else.
+fn goes_elsewhere(command: &OsStr) -> Option<Fact> {
+    let command = command.to_string_lossy();
+    let mut words = command.split_ascii_whitespace();
+    let starts = words.next()?.rsplit('/').next() == Some("mosh-server");
+    let text =
+        "mosh-server goes on by itself, over UDP: what is done there is not in this recording";
+    starts.then(|| {
+        Fact::new("alert")
+            .with("rule", "session-elsewhere")
+            .with("severity", "warning")
+            .with("text", text)
+    })
 }
 
 fn open(config: &Config, session: &Session<'_>, prepared: &Prepared) -> Result<Keep> {

@@ -25,6 +25,8 @@ pub struct Program {
     pub name: OsString,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// The command that it is run for, where it is for one.
+    pub command: Option<OsString>,
     /// Whether [`ORIGINAL`] has been followed, and is no more the program's.
     pub followed: bool,
 }
@@ -73,14 +75,17 @@ pub fn program(
         path: shell.to_owned(),
         name,
         args: args.to_vec(),
+        command: None,
         followed: false,
     };
     let command = |text: &OsStr| {
         if let Some(args) = internal_sftp(text) {
             let name = sftp.file_name().unwrap_or(sftp.as_os_str()).to_owned();
-            return Program { path: sftp.to_owned(), name, args, followed: false };
+            let command = Some(text.to_owned());
+            return Program { path: sftp.to_owned(), name, args, command, followed: false };
         }
-        run(name(dash), &["-c".into(), text.to_owned()])
+        let command = Some(text.to_owned());
+        Program { command, ..run(name(dash), &["-c".into(), text.to_owned()]) }
     };
     match what {
         What::Shell => run(name(dash), &[]),

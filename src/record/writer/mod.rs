@@ -16,6 +16,7 @@ use super::outage::Outage;
 use super::queue::{Batch, Item, Kind, Queue};
 use super::sink::Sink;
 use crate::event::{Fact, Micros};
+use crate::format::transfer::{Follower, Side};
 use crate::sys::clock::{self, Clock};
 
 /// How long the writer lets the queue fill before it looks again: a tenth of
@@ -82,6 +83,8 @@ pub struct Rules {
     pub judge: Judge,
     /// How much of streams without a PTY is kept.
     pub streams: StreamLimits,
+    /// Who reads off the streams which files they move.
+    pub transfers: Option<Follower>,
 }
 
 /// The writer.
@@ -95,6 +98,7 @@ pub struct Writer<S, T = Clock> {
     strict: bool,
     judge: Judge,
     streams: [Bucket; 3],
+    transfers: Option<Follower>,
     facts: Vec<Fact>,
     outage: Option<Outage>,
     tally: Tally,
@@ -113,6 +117,7 @@ impl<S: Sink, T: Time> Writer<S, T> {
             strict: rules.strict,
             judge: rules.judge,
             streams: [bucket(0), bucket(1), bucket(2)],
+            transfers: rules.transfers,
             facts: Vec::new(),
             outage: None,
             tally: Tally::default(),
@@ -147,6 +152,9 @@ impl<S: Sink, T: Time> Writer<S, T> {
         let now = self.clock.micros();
         for bucket in &mut self.streams {
             bucket.end(&mut self.facts);
+        }
+        if let Some(transfers) = self.transfers.take() {
+            transfers.finish(&mut self.facts);
         }
         self.judge.end(now);
         self.write_judged(now);
@@ -242,6 +250,10 @@ impl<S: Sink, T: Time> Writer<S, T> {
             Kind::Stream(number) => {
                 if let Some(bucket) = self.streams.get_mut(usize::from(*number)) {
                     bucket.take(time, bytes, &mut self.facts);
+                }
+                if let (Some(transfers), 0 | 1) = (&mut self.transfers, number) {
+                    let side = if *number == 0 { Side::Client } else { Side::Server };
+                    transfers.feed(side, bytes, &mut self.facts);
                 }
                 self.write_facts(time)
             }

@@ -59,7 +59,8 @@ impl Session {
         let queue = Arc::new(Queue::new().unwrap());
         let clock = Said::default();
         let judge = Judge::new(Mode::None, TermSize::DEFAULT);
-        let rules = Rules { strict, judge, streams: StreamLimits { burst: 0, rate: 0 } };
+        let streams = StreamLimits { burst: 0, rate: 0 };
+        let rules = Rules { strict, judge, streams, transfers: None };
         let writer = Writer::new(live, Arc::clone(&queue), clock.clone(), rules);
         Some(Self { writer, queue, clock, paths, sent: Vec::new(), saved: 0 })
     }
