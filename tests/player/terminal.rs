@@ -35,7 +35,7 @@ fn signal(terminal: &Terminal, signal: Signal) {
 fn keys_lead_to_screens() {
     let sandbox = Sandbox::without_keys();
     let mut terminal = play(&sandbox, &["--idle-limit", "0"]);
-    let before = terminal.settings();
+    let before = terminal.settings_before();
     wait_for_player(&mut terminal);
     terminal.send("/DROP TAB");
     terminal.expect_screen("the line typed", |rows| rows[19].contains("shown: DROP TAB"));
@@ -82,7 +82,7 @@ fn every_signal_and_key_that_ends_it_gives_the_terminal_back() {
     ];
     for (name, end, status) in ends {
         let mut terminal = play(&sandbox, &[]);
-        let before = terminal.settings();
+        let before = terminal.settings_before();
         wait_for_player(&mut terminal);
         assert_ne!(terminal.settings(), before, "{name}");
         end(&mut terminal);
@@ -118,7 +118,7 @@ fn a_panic_gives_the_terminal_back_and_is_told() {
     let this = std::env::current_exe().expect("a name").display().to_string();
     let argv = [this.as_str(), "--exact", "terminal::a_driver_that_panics", "--nocapture"];
     let mut terminal = Terminal::spawn(&sandbox, &argv);
-    let before = terminal.settings();
+    let before = terminal.settings_before();
     terminal.expect("\x1b[?1049h");
     terminal.expect(LEAVE);
     terminal.expect("in the middle of a picture");

@@ -98,6 +98,7 @@ impl<'a> Start<'a> {
         if !self.typed_ahead.is_empty() {
             rustix::io::write(&master, &self.typed_ahead).expect("room for what is typed ahead");
         }
+        let first = written(&user);
         let end = || Stdio::from(user.try_clone().expect("a file descriptor"));
         let mut command = self.sandbox.command(tool("setsid"));
         command
@@ -115,6 +116,7 @@ impl<'a> Start<'a> {
             seen: Vec::new(),
             looked: 0,
             sizes: vec![(0, self.size)],
+            first,
         }
     }
 }
@@ -130,6 +132,14 @@ pub struct Terminal {
     looked: usize,
     /// Each size, and how much had been seen when it was set.
     sizes: Vec<(usize, Size)>,
+    /// Its settings before the program was there.
+    first: String,
+}
+
+/// A terminal's settings, every flag and character of them, as text that two of
+/// them can be compared by.
+fn written(terminal: &OwnedFd) -> String {
+    format!("{:#?}", tcgetattr(terminal).expect("settings"))
 }
 
 /// What reading came to.
@@ -293,10 +303,14 @@ impl Terminal {
         self.sizes.push((self.seen.len(), size));
     }
 
-    /// The settings, every flag and character of them, as text that two of
-    /// them can be compared by.
+    /// The settings as they are, to be compared as text.
     pub fn settings(&self) -> String {
-        format!("{:#?}", tcgetattr(self.master()).expect("settings"))
+        written(self.master())
+    }
+
+    /// The settings that the program found.
+    pub fn settings_before(&self) -> String {
+        self.first.clone()
     }
 
     /// The process group in the foreground.
