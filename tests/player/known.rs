@@ -51,7 +51,13 @@ fn commands(prompt: &str, entered: &str, done: &str) -> Vec<String> {
         for ch in command.chars() {
             cast.event(0.1, "o", &ch.to_string());
         }
-        cast.event(0.3, "o", &format!("\r\n{entered}"));
+        match entered.strip_prefix("later: ") {
+            Some(later) => {
+                cast.event(0.3, "o", "\r\n");
+                cast.event(0.01, "o", later);
+            }
+            None => cast.event(0.3, "o", &format!("\r\n{entered}")),
+        }
         cast.event(0.5, "o", &format!("some output\r\n{done}"));
     }
     cast.event(0.1, "o", prompt);
@@ -70,6 +76,7 @@ fn commands_are_found_whatever_a_shell_marks() {
         ("all", "\x1b]133;A\x07$ \x1b]133;B\x07", "\x1b]133;C\x07", "\x1b]133;D;0\x07"),
         // As fish and kitty do: with parameters.
         ("more", "\x1b]133;A;k=s\x07$ \x1b]133;B\x07", "\x1b]133;C;x=y\x07", "\x1b]133;D\x07"),
+        ("all", "\x1b]133;A\x07$ \x1b]133;B\x07", "later: \x1b]133;C\x07", "\x1b]133;D;0\x07"),
         ("prompts", "\x1b]133;A\x07$ \x1b]133;B\x07", "", ""),
         ("prompts' starts", "\x1b]133;A\x07$ ", "", ""),
         ("where a command runs", "$ ", "\x1b]133;C\x07", "\x1b]133;D;0\x07"),

@@ -33,6 +33,8 @@ const CLOCKS: usize = 10_000;
 /// later: so many are remembered. Of one that came later still, nothing tells
 /// where it was typed but where it stands.
 const RECENT: usize = 8192;
+/// A shell marks a command this soon (µs) after its line was ended.
+const ECHO: Micros = 1_000_000;
 /// So many events are between two reports.
 const REPORT: u64 = 20_000;
 
@@ -222,6 +224,8 @@ struct Screen {
     shell: ShellTracker,
     /// The shell marks its commands, so that they can be read.
     marked: bool,
+    /// The last command that was read behind a prompt, and when.
+    guessed: Option<(Micros, String)>,
     /// How many outputs have come since the cursor came to its line.
     stay: u32,
     prompt: Option<Regex>,
@@ -236,6 +240,7 @@ impl Screen {
             flood: Flood::default(),
             shell: ShellTracker::new(),
             marked: false,
+            guessed: None,
             stay: 0,
             prompt,
         }
@@ -277,7 +282,20 @@ impl Screen {
         if entered {
             self.stay = u32::from(!bytes.ends_with(b"\n"));
         }
-        if self.marked { marked } else { command }
+        if !self.marked {
+            if let Some(command) = &command {
+                self.guessed = Some((event.time, command.clone()));
+            }
+            return command;
+        }
+        // The first one was read already, and its mark comes a little later.
+        let guessed = self.guessed.take();
+        let same = |text: &String| {
+            guessed.as_ref().is_some_and(|(time, guess)| {
+                guess == text && event.time.saturating_sub(*time) < ECHO
+            })
+        };
+        marked.filter(|text| !same(text))
     }
 
     /// What stands behind a prompt in the cursor's line.
