@@ -425,7 +425,7 @@ impl Live {
         }
         let end = self.mark();
         let bytes_text = end.text;
-        self.store.finish(end)?;
+        self.store.finish(end, time)?;
         let files = self.store.files();
         Ok(Finished {
             path: self.store.paths().finished(),

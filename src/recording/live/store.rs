@@ -363,9 +363,9 @@ impl Store {
         Ok(())
     }
 
-    /// Everything into the part, which then gets its final name. May be
-    /// called again after an error.
-    pub(super) fn finish(&mut self, end: Mark) -> Result<()> {
+    /// Everything into the part, which then gets its final name; the recording
+    /// began `age` ago. May be called again after an error.
+    pub(super) fn finish(&mut self, end: Mark, age: Micros) -> Result<()> {
         if !self.sealed {
             self.close_frame(LEVEL, end, None)?;
             self.marks.finish(end, &mut self.frames, &mut self.compressed);
@@ -382,7 +382,7 @@ impl Store {
         // Unsynced, a session that is younger than that may be lost anyway, as
         // it was while it went on. Of an older one the journals are on the
         // disk, and go only when what replaces them is there too.
-        if self.sync || end.time >= EXPIRED {
+        if self.sync || age >= EXPIRED {
             self.part.sync()?;
         }
         if !self.renamed {
