@@ -80,6 +80,36 @@ fn a_forced_command_behind_bash_is_no_enforcement_and_doctor_says_so() {
     }
 }
 
+/// A host that was set up wrongly: doctor tells of each thing by itself.
+#[test]
+fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
+    let told = Bastion::broken().doctor();
+    let found: Vec<String> = told
+        .iter()
+        .filter(|check| check["state"] == "finding")
+        .map(|check| format!("{}: {}", check["check"], check["text"]).replace('"', ""))
+        .collect();
+    for (what, word) in [
+        ("binary", "is not set-group-ID"),
+        ("shells", "not in /etc/shells"),
+        ("store", "is open to people"),
+        ("config", "/etc/hrec can be written by others"),
+        ("keys", "nobody gets a session without record.recipients"),
+        ("keys", "/etc/hrec/ledger_key is not there"),
+        ("sshd", "DisableForwarding"),
+        ("sshd", "PermitUserEnvironment"),
+        ("sshd", "AcceptEnv"),
+        ("sshd", "internal-sftp"),
+    ] {
+        let of = |line: &&String| line.starts_with(what) && line.contains(word);
+        assert_eq!(found.iter().filter(of).count(), 1, "{what}: {word}: {found:#?}");
+    }
+    let note = told
+        .iter()
+        .any(|check| check["text"].as_str().unwrap().contains("identity.txt is a private key"));
+    assert!(note, "{told:#?}");
+}
+
 /// Tried: variables that change what a loader, a shell or hrec itself does,
 /// by SendEnv and from inside. Happened: nothing of hrec's changes.
 #[test]

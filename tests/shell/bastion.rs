@@ -28,6 +28,15 @@ impl Bastion {
 
     /// Starts it with this in its config.toml, too.
     pub fn with(settings: &str) -> Self {
+        Self::made(settings, "")
+    }
+
+    /// Starts one that was set up wrongly in every way that doctor looks at.
+    pub fn broken() -> Self {
+        Self::made("", "broken")
+    }
+
+    fn made(settings: &str, how: &str) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "these tests make users in namespaces of their own: run them as root"
@@ -51,7 +60,7 @@ impl Bastion {
         let recipient = recipient.expect("a recipient").to_owned();
         // Somebody may take the port between the asking and the using.
         let (host, port) = (0..10)
-            .find_map(|_| start_on_free_port(&sandbox, &recipient, settings))
+            .find_map(|_| start_on_free_port(&sandbox, &[&recipient, settings, how]))
             .expect("sshd starts");
         let config = sandbox.file(
             "ssh_config",
@@ -169,7 +178,7 @@ pub fn facts<'a>(events: &'a [CastEvent], kind: &str) -> impl Iterator<Item = Va
     })
 }
 
-fn start_on_free_port(sandbox: &Sandbox, recipient: &str, settings: &str) -> Option<(Child, u16)> {
+fn start_on_free_port(sandbox: &Sandbox, settings: &[&str]) -> Option<(Child, u16)> {
     let port =
         TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
     let base = sandbox.path("");
@@ -182,7 +191,7 @@ fn start_on_free_port(sandbox: &Sandbox, recipient: &str, settings: &str) -> Opt
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shell/bastion.sh");
     let mut command: Command = sandbox.command(tool("unshare"));
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    command.arg(script).args([base, HREC, &port.to_string(), recipient, settings]);
+    command.arg(script).args([base, HREC, &port.to_string()]).args(settings);
     let log = fs::File::create(sandbox.path("sshd.log")).expect("a log");
     command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
     let mut host = command.spawn().expect("unshare starts");

@@ -89,6 +89,17 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 Match User bob,eve
     ForceCommand $base/bin/hrec shell
 SSHD
+if [[ ${6:-} == broken ]]; then
+    chmod 755 "$base/bin/hrec"
+    chmod 777 "$base/store"
+    chmod 775 /etc/hrec
+    sed -i /hrec/d /etc/shells
+    sed -i '/^recipients/d' /etc/hrec/config.toml
+    cp "$base/config/hrec/identity.txt" /etc/hrec/identity.txt
+    rm /etc/hrec/ledger_key
+    sed -i -e 's/^AcceptEnv.*/AcceptEnv */' -e 's/^Subsystem.*/Subsystem sftp internal-sftp/' \
+        -e '1i PermitUserEnvironment yes' /etc/ssh/sshd_config
+fi
 # What the host's root would be told.
 { "$base/bin/hrec" doctor --bastion --json || :; } >"$base/doctor.json"
 /usr/sbin/sshd -D -e &
