@@ -278,7 +278,10 @@ impl Queue {
     /// half full, or there is haste.
     pub fn nap(&self, time: Duration) {
         let mut state = self.lock();
-        if state.0.closed || state.0.sync {
+        // What is half full already nobody may come to fill: the relay waits for
+        // room then.
+        let full = self.waiting_bytes.load(Ordering::Relaxed) > CAPACITY / 2;
+        if state.0.closed || state.0.sync || full {
             return;
         }
         state.1 = Waiting::Nap;

@@ -100,11 +100,10 @@ def copies(host, size, rounds):
                 for turn in range(rounds):
                     for user in (WITH, WITHOUT) if turn % 2 else (WITHOUT, WITH):
                         there = f"{user}@127.0.0.1:{memory}/{'copy-' + user if way == 'up' else 'data'}"
-                        here = data if way == "up" else "/dev/null"
+                        here = data if way == "up" else f"{memory}/copy-{user}"
                         pair = [here, there] if way == "up" else [there, here]
                         taken[user].append(timed(["scp", "-q", *flags, *host.options, *pair]))
-                        if way == "up":
-                            os.unlink(f"{memory}/copy-{user}")
+                        os.unlink(f"{memory}/copy-{user}")
                 with_, without = median(taken[WITH]), median(taken[WITHOUT])
                 samples.append({
                     "what": f"{name} {way}, MB/s", "with": size / 1e6 / with_, "without": size / 1e6 / without,
