@@ -298,7 +298,7 @@ fn commands_are_found_where_a_shell_is_plain() {
 }
 
 #[test]
-fn typed_lines_are_commands_where_nothing_marks_them() {
+fn a_line_behind_a_prompt_is_a_command_and_typed() {
     let events = at_seconds(vec![
         Data::Input(b"make".to_vec()),
         Data::Output(b"$ make".to_vec()),
@@ -308,8 +308,12 @@ fn typed_lines_are_commands_where_nothing_marks_them() {
     let (timeline, _dir) = open_made(&events, FINISHED);
     let scan = scanned(&timeline);
     let items = scan.items();
-    assert_eq!(items.len(), 1);
-    assert_eq!((items[0].kind, items[0].text.as_str()), (Kind::Typed, "make"));
+    for kind in [Kind::Typed, Kind::Command] {
+        let of_kind: Vec<_> = items.iter().filter(|item| item.kind == kind).collect();
+        assert_eq!(of_kind.len(), 1, "{items:?}");
+        assert_eq!(of_kind[0].text, "make");
+    }
+    assert_eq!(items.len(), 2, "{items:?}");
     assert_eq!(
         scan.idle(500_000),
         [0, 1, 2].map(|n| Stretch { from: n * 1_000_000, to: (n + 1) * 1_000_000 })
