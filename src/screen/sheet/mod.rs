@@ -380,6 +380,12 @@ impl Sheet {
             self.lose(0);
             return None;
         }
+        // Unless it goes on behind the screen's last row now: whatever becomes of
+        // the rest, this is how it was.
+        if self.grid().line(0).1 <= self.margins.1 {
+            self.look_at_line(0, at);
+        }
+        let row = self.grid().row(0);
         let (wrapped, dirty, number, skip) = (row.wrapped, row.dirty, row.line, row.skip);
         let mut carry = std::mem::take(&mut self.carry);
         if carry.pieces.is_empty() {

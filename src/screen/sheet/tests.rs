@@ -262,12 +262,13 @@ impl Reference {
             }
             self.leaves_as(text, true);
         } else if top == 0 {
-            let line = self.terminal.screen().line(0).unwrap();
-            let (goes_on, text) = (line.is_wrapped(), line.chars().collect::<String>());
-            if !goes_on && self.carry.is_empty() {
-                self.saw(&text, 0);
+            let rows: Vec<bool> =
+                self.terminal.screen().visible_lines().map(avt::Line::is_wrapped).collect();
+            // Not the line that is being written.
+            if rows.iter().take(bottom).any(|wrapped| !wrapped) {
+                self.see(0..1);
             }
-            self.leaves(goes_on);
+            self.leaves(rows[0]);
         } else {
             // Of the region's top row, with those that it belongs to; unless
             // that is the line that goes on, which is seen later.
@@ -461,8 +462,7 @@ impl Check<'_> {
                 let rest = |whole: &str| !line.pieces.is_empty() && text.ends_with(whole);
                 let there = |row: Option<usize>| {
                     self.at_end.iter().any(|(from, whole)| {
-                        row.is_none_or(|row| row == *from)
-                            && (*whole == text || rest(whole) && *from == 0)
+                        row.is_none_or(|row| row == *from) && (*whole == text || rest(whole))
                     })
                 };
                 let grid = sheet.grid();
