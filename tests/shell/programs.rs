@@ -124,7 +124,7 @@ fn tmux_shows_and_takes_what_it_does_alone() {
     terminal.expect("ready> ");
     terminal.send("echo in-$((20+22))\r");
     terminal.expect("in-42");
-    terminal.send("tmux split-window 'echo se''cond; sleep 60'\r");
+    terminal.send("tmux split-window -d 'echo se''cond; sleep 60'\r");
     terminal.expect("second");
     terminal.send("tmux kill-server\r");
     assert_eq!(terminal.wait(), 0);
