@@ -117,17 +117,21 @@ fn git_pushes_and_clones() {
 #[test]
 fn tmux_shows_and_takes_what_it_does_alone() {
     let bastion = Bastion::start();
-    bastion.write("alice", ".bash_profile", "PS1='ready> '\n");
-    let target = "alice@box";
-    let argv = ["ssh", "-tt", "-F", bastion.config(), target, "tmux -f /dev/null new-session"];
-    let mut terminal = Start::new(&bastion.sandbox).size(Size::new(80, 24)).spawn(&argv);
-    terminal.expect("ready> ");
-    terminal.send("echo in-$((20+22))\r");
-    terminal.expect("in-42");
-    terminal.send("tmux split-window -d 'echo se''cond; sleep 60'\r");
-    terminal.expect("second");
-    terminal.send("tmux kill-server\r");
-    assert_eq!(terminal.wait(), 0);
+    let ends = ["carol", "alice"].map(|user| {
+        bastion.write(user, ".bash_profile", "PS1='ready> '\n");
+        let target = format!("{user}@box");
+        let argv = ["ssh", "-tt", "-F", bastion.config(), &target, "tmux -f /dev/null new-session"];
+        let mut terminal = Start::new(&bastion.sandbox).size(Size::new(80, 24)).spawn(&argv);
+        terminal.expect("ready> ");
+        terminal.send("echo in-$((20+22))\r");
+        terminal.expect("in-42");
+        terminal.send("tmux split-window -d 'echo se''cond; sleep 60'\r");
+        terminal.expect("second");
+        terminal.send("tmux kill-server\r");
+        terminal.expect("[server exited]");
+        terminal.wait()
+    });
+    assert_eq!(ends[0], ends[1]);
     let (header, events) = bastion.recording("alice");
     assert_eq!(header["hrec"]["argv"][2], "tmux -f /dev/null new-session");
     let shown: String = events.iter().filter(|e| e.code == "o").map(|e| e.data.as_str()).collect();
