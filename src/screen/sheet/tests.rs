@@ -499,7 +499,8 @@ impl Check<'_> {
                 let tails = all().filter_map(|tail| text.strip_suffix(tail.as_str()));
                 let mut gone = tails.filter(|gone| gone.len() <= *left);
                 gone.any(|gone| {
-                    gone.trim_end_matches(' ').is_empty() || all().any(|one| one.contains(gone))
+                    gone.trim_end_matches(' ').is_empty()
+                        || all().any(|one| one.contains(gone.trim_end_matches(' ')))
                 })
             };
             if !(text.len() > CARRIED || told(text) || *left > 0 && parts()) {
