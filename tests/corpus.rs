@@ -15,6 +15,8 @@ mod age;
 mod asciinema;
 #[path = "corpus/tmux.rs"]
 mod tmux;
+#[path = "support/tool.rs"]
+mod tool;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

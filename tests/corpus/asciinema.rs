@@ -1,6 +1,6 @@
 //! Text, beside asciinema's for the same recording cut at 20 points.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use avt::ScreenKind;
@@ -9,6 +9,8 @@ use hrec::format::asciicast::Encoder;
 use hrec::format::cipher::Identities;
 use hrec::recording::open;
 use hrec::screen::{Model, Text};
+
+use super::tool::tool;
 
 const POINTS: usize = 20;
 /// A longer recording would be read twenty times for the same programs.
@@ -65,7 +67,7 @@ fn text(header: &Header, events: &[Event]) -> Vec<String> {
     without_blank_end(lines)
 }
 
-/// By the program that `HREC_ASCIINEMA` names, or `asciinema`.
+/// By the program that `HREC_ASCIINEMA` names, or the one that the tests have.
 fn asciinemas(header: &Header, events: &[Event]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let (cast, txt) = (dir.path().join("x.cast"), dir.path().join("x.txt"));
@@ -73,8 +75,8 @@ fn asciinemas(header: &Header, events: &[Event]) -> Vec<String> {
     encoder.header(header, &mut text);
     events.iter().for_each(|event| encoder.event(event, &mut text));
     std::fs::write(&cast, text).unwrap();
-    let program = std::env::var_os("HREC_ASCIINEMA").unwrap_or_else(|| "asciinema".into());
-    let output = Command::new(program)
+    let program = std::env::var_os("HREC_ASCIINEMA").map(PathBuf::from);
+    let output = Command::new(program.unwrap_or_else(|| tool("asciinema")))
         .env("HOME", dir.path())
         .args(["convert", "-f", "txt"])
         .args([&cast, &txt])

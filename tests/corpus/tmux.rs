@@ -12,6 +12,8 @@ use hrec::event::{Data, Event, TermSize};
 use hrec::format::cipher::Identities;
 use hrec::timeline::Timeline;
 
+use super::tool::tool;
+
 const POINTS: usize = 20;
 
 /// A pane that shows what is written to it.
@@ -76,7 +78,7 @@ impl Drop for Pane {
 }
 
 fn tmux(dir: &tempfile::TempDir) -> Command {
-    let mut tmux = Command::new("tmux");
+    let mut tmux = Command::new(tool("tmux"));
     tmux.env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", dir.path())
