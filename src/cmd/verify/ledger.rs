@@ -1,7 +1,7 @@
 //! What the ledger says of the recordings that are checked.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::seal::finding::{Class, Finding};
 use crate::seal::ledger::anchor::{self, Failed};
 use crate::seal::ledger::{Against, Checked, NAMESPACE, Seen, check as check_ledger, note};
-use crate::seal::manifest::State;
+use crate::seal::manifest::{Manifest, State};
 use crate::seal::signers::Signers;
 use crate::seal::verify::Report;
 
@@ -58,6 +58,11 @@ pub(super) fn check(
         }
         return Ok(findings);
     }
+    if book.partial {
+        // What could not be read may say anything of any recording; that is a
+        // finding of the ledger's.
+        return Ok(findings);
+    }
     if args.all {
         let there: HashSet<&str> = stored().map(|(_, report)| report.id.as_str()).collect();
         let own = std::env::var(crate::identity::Who::PARENT).ok();
@@ -70,6 +75,15 @@ pub(super) fn check(
         }
         let manifest = report.manifest.as_ref();
         let ended = manifest.is_some_and(|manifest| manifest.state != State::Live);
+        // One that ended between the look at it and that into the ledger.
+        if manifest.is_some()
+            && !ended
+            && Manifest::read(&place.paths.manifest()).is_ok_and(|now| now.state != State::Live)
+        {
+            continue;
+        }
+        let trail = manifest.map(trail).unwrap_or_default();
+        let begun = begun(place, manifest);
         let judged = book.judge(&Seen {
             id: &report.id,
             manifest_sha256: report.manifest_sha256.as_deref().filter(|_| ended),
@@ -77,11 +91,33 @@ pub(super) fn check(
             ended,
             sealed: place.has_seal(),
             session_key: manifest.and_then(|manifest| manifest.session_key.as_deref()),
-            part: Some(&place.paths.part()),
+            begun: begun.as_deref(),
+            recovered: manifest.is_some_and(|manifest| manifest.state == State::Recovered),
+            trail: &trail,
         });
         report.findings.extend(judged);
     }
     Ok(findings)
+}
+
+/// The file that was begun at the recording's start, as far as it is the one
+/// that is there: what was recovered, or encrypted to others, is another.
+fn begun(place: &Place, manifest: Option<&Manifest>) -> Option<PathBuf> {
+    let (part, finished) = (place.paths.part(), place.paths.finished());
+    let of_live = || if part.symlink_metadata().is_ok() { &part } else { &finished }.clone();
+    match manifest.map(|manifest| (manifest.state, manifest.rekeyed.is_empty())) {
+        None | Some((State::Live, _)) => Some(of_live()),
+        Some((State::Interrupted, _)) => Some(part),
+        Some((State::Finished, true)) => Some(finished),
+        Some((State::Finished | State::Recovered, _)) => None,
+    }
+}
+
+/// The digests of the manifests from before each encryption to others.
+fn trail(manifest: &Manifest) -> Vec<String> {
+    let digest = |name: &str| manifest.files.iter().find(|file| file.name == name);
+    let kept = manifest.rekeyed.iter().map(|rekey| digest(&rekey.manifest));
+    kept.map(|file| file.map(|file| file.sha256.clone()).unwrap_or_default()).collect()
 }
 
 /// The signed checkpoints in a file, one after the other.

@@ -4,7 +4,7 @@
 //! seen. Its invariant: what was started is either there, or something is said
 //! of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::record::{Event, Line, Record};
@@ -12,6 +12,7 @@ use super::seconds;
 use crate::format::chain::ChainState;
 use crate::seal::chain;
 use crate::seal::finding::{Class, Finding};
+use crate::seal::manifest::State;
 use crate::seal::verify::prefix;
 
 /// By how much the time in a manifest may differ from that in the ledger: the
@@ -46,24 +47,79 @@ pub struct Story {
     pub gone: Option<u64>,
     /// Whether it is on hold.
     pub held: bool,
+    /// Whether it has ended as a finished one.
+    finished: bool,
+    /// Whether an entry says that it was made of an interrupted one.
+    recovered: bool,
+    /// Each entry of an encryption to others, and the manifest that held before.
+    rekeyed: Vec<(u64, Option<String>)>,
+    /// Entries that have another manifest than the one before, and no right to.
+    astray: Vec<u64>,
 }
 
 impl Story {
-    /// Whether the part of a recording without an end begins with what the
-    /// ledger has of it. Its journals come and go, and say nothing here.
-    fn part(&self, path: &Path) -> Option<(Class, String)> {
-        let heads = [self.head.as_ref().map(|(_, head)| head), self.first.as_ref()];
+    /// Takes in an entry that says which manifest holds; `same` where it can be
+    /// none but the one that held before.
+    fn holds(&mut self, index: u64, sha256: &str, same: bool) {
+        if same && self.manifest.as_ref().is_some_and(|(_, before)| before != sha256) {
+            self.astray.push(index);
+        }
+        self.manifest = Some((index, sha256.to_owned()));
+    }
+
+    /// Whether the file that was begun at the start begins with what the ledger
+    /// has of it: up to the last head where nothing else vouches for it, else
+    /// as far as the start goes. Its journals come and go, and say nothing here.
+    fn begins(&self, path: &Path, ended: bool) -> Option<(Class, String)> {
+        let head = self.head.as_ref().map(|(_, head)| head);
+        let head = head.filter(|_| !ended || self.manifest.is_none());
+        let heads = [head, self.first.as_ref()];
         let chain = heads.into_iter().flatten().next()?;
         let stated = ChainState { part: chain.part.clone(), journal: None };
         match prefix(path, &[], &stated) {
             Ok(found) => found.into_iter().next(),
             Err(chain::Error::Head(error)) => {
-                let what = format!("the part is not what was recorded: {error}");
+                let what = format!("it is not what was recorded: {error}");
                 Some((Class::Altered, what))
             }
             // That it is not there has been said.
             Err(chain::Error::Read(_)) => None,
         }
+    }
+}
+
+impl Story {
+    /// What is wrong with the way from one manifest of it to the next.
+    fn steps(&self, seen: &Seen<'_>) -> Vec<String> {
+        let mut wrong: Vec<String> = Vec::new();
+        for entry in &self.astray {
+            wrong.push(format!(
+                "entry {entry} of the ledger has another manifest than the entry before, which nothing explains"
+            ));
+        }
+        if seen.recovered && !self.recovered && self.manifest.is_some() {
+            wrong.push("no entry of the ledger says that it was recovered".to_owned());
+        }
+        let holds = self.manifest.as_ref().map(|(_, sha256)| sha256.as_str());
+        if holds != seen.manifest_sha256 {
+            // Another manifest, of which that was said.
+            return wrong;
+        }
+        if self.rekeyed.len() != seen.trail.len() {
+            wrong.push(format!(
+                "the ledger has it encrypted to others {} times, and the manifest {}",
+                self.rekeyed.len(),
+                seen.trail.len()
+            ));
+        }
+        for ((entry, before), kept) in self.rekeyed.iter().zip(seen.trail) {
+            if before.as_ref() != Some(kept) {
+                wrong.push(format!(
+                    "it was encrypted to others by entry {entry} of the ledger, and before that it had another manifest than the one that is kept"
+                ));
+            }
+        }
+        wrong
     }
 }
 
@@ -82,8 +138,14 @@ pub struct Seen<'a> {
     pub sealed: bool,
     /// The manifest's `session_key`.
     pub session_key: Option<&'a str>,
-    /// Where its part would be.
-    pub part: Option<&'a Path>,
+    /// The file that was begun at its start, unless another took its place
+    /// since: the part, and the finished one that it became.
+    pub begun: Option<&'a Path>,
+    /// Whether the manifest says that it was made of an interrupted one.
+    pub recovered: bool,
+    /// SHA-256 of each manifest that it had before it was encrypted to others,
+    /// as the manifest has it.
+    pub trail: &'a [String],
 }
 
 /// All stories.
@@ -92,6 +154,11 @@ pub struct Book {
     stories: HashMap<String, Story>,
     /// Entries whose record was erased.
     pub erased: u64,
+    /// Of these, those of which no later entry says so.
+    blank: BTreeSet<u64>,
+    /// Whether there is something that could not be read: then it is not known
+    /// what else the ledger says of anything.
+    pub partial: bool,
     /// The time of the last entry, seconds since 1970.
     pub(super) last: i64,
 }
@@ -107,6 +174,7 @@ impl Book {
     pub(super) fn note(&mut self, line: &Line, remarks: &mut Vec<String>) {
         let Some(content) = &line.content else {
             self.erased += 1;
+            self.blank.insert(line.index);
             return;
         };
         let index = line.index;
@@ -127,7 +195,17 @@ impl Book {
             remarks
                 .push(format!("the ledger was not written from {from} to {}: {reason}", record.t));
         }
+        if let Event::Erase { index, .. } = &record.event {
+            // Only what came before: nobody erases in advance.
+            self.blank.remove(index);
+        }
         self.tell(index, at, record);
+    }
+
+    /// Entries whose record is blank though no later entry says that it was
+    /// erased. Blanking needs no key, and an entry does.
+    pub(super) fn blank(&self) -> &BTreeSet<u64> {
+        &self.blank
     }
 
     fn tell(&mut self, index: u64, at: i64, record: Record) {
@@ -150,17 +228,27 @@ impl Book {
                 story.first.clone_from(chain);
                 story.session_key.clone_from(session_key);
             }
-            Event::End { manifest_sha256, sealed, .. } => {
-                story.manifest = Some((index, manifest_sha256.clone()));
+            Event::End { manifest_sha256, sealed, state, .. } => {
+                story.holds(index, manifest_sha256, true);
                 story.sealed = sealed.then_some(index);
+                story.finished |= state == State::Finished.name();
+                story.recovered |= state == State::Recovered.name();
             }
-            Event::Seal { manifest_sha256, .. } | Event::Rekey { manifest_sha256, .. } => {
-                story.manifest = Some((index, manifest_sha256.clone()));
+            Event::Seal { manifest_sha256, .. } => {
+                story.holds(index, manifest_sha256, true);
+                story.sealed = Some(index);
+            }
+            Event::Rekey { manifest_sha256, .. } => {
+                let before = story.manifest.take().map(|(_, before)| before);
+                story.rekeyed.push((index, before));
+                story.holds(index, manifest_sha256, false);
                 story.sealed = Some(index);
             }
             Event::Recover { manifest_sha256, .. } => {
-                story.manifest = Some((index, manifest_sha256.clone()));
+                // There is nothing to recover of one that was whole.
+                story.holds(index, manifest_sha256, story.finished);
                 story.sealed = None;
+                story.recovered = true;
             }
             Event::Head { chain, .. } => story.head = Some((index, chain.clone())),
             Event::Void { .. } | Event::Purge { .. } => story.gone = Some(index),
@@ -211,8 +299,14 @@ impl Book {
                 );
                 found.push(find(Class::OrphanStart, what));
             }
+            (Some((entry, _)), _) if !seen.ended && seen.start.is_some() => {
+                let what =
+                    format!("entry {entry} of the ledger is its end, and the manifest has none");
+                found.push(find(Class::Altered, what));
+            }
             _ => {}
         }
+        found.extend(story.steps(seen).into_iter().map(|what| find(Class::Altered, what)));
         if let Some(entry) = story.sealed.filter(|_| !seen.sealed && seen.ended) {
             let what =
                 format!("entry {entry} of the ledger says that it is sealed, and its seal is gone");
@@ -226,10 +320,9 @@ impl Book {
             );
             found.push(find(Class::WrongSignature, what));
         }
-        if !seen.ended
-            && let Some(part) = seen.part
-        {
-            found.extend(story.part(part).into_iter().map(|(class, what)| find(class, what)));
+        if let Some(begun) = seen.begun {
+            let begins = story.begins(begun, seen.ended);
+            found.extend(begins.into_iter().map(|(class, what)| find(class, what)));
         }
         found
     }

@@ -153,6 +153,10 @@ struct Walk<'d> {
     lost: (Vec<u64>, u64),
     /// Tiles that are missing, and that are not what the records come to.
     missing: Vec<PathBuf>,
+    /// Tiles and records that could not be read, which says nothing of them,
+    /// and whether there are entries of which neither could be.
+    unread: Vec<PathBuf>,
+    blind: bool,
     differing: Vec<PathBuf>,
     others: std::iter::Peekable<std::vec::IntoIter<(String, Head)>>,
     forked: Vec<String>,
@@ -168,6 +172,8 @@ impl<'d> Walk<'d> {
             otherwise: (Vec::new(), 0),
             lost: (Vec::new(), 0),
             missing: Vec::new(),
+            unread: Vec::new(),
+            blind: false,
             differing: Vec::new(),
             others: others.into_iter().peekable(),
             forked: Vec::new(),
@@ -182,10 +188,14 @@ impl<'d> Walk<'d> {
             let width = u16::try_from((self.head.size - first).min(WIDTH)).unwrap_or(256);
             let tile = Tile { holds: Holds::Hashes(0), index: number, width };
             let hashes = tile::read(self.dir, tile).unwrap_or_default();
+            let mut unread = false;
             let mut lines: Vec<Option<Line>> = match Segment::read(self.dir, number) {
                 Ok(segment) => segment.lines(first).take(width.into()).collect(),
                 Err(error) => {
-                    checked.find(class_of(&error), error.to_string());
+                    let class = class_of(&error);
+                    checked.find(class, error.to_string());
+                    checked.book.partial |= class == Class::NotChecked;
+                    unread = class == Class::NotChecked;
                     Vec::new()
                 }
             };
@@ -193,7 +203,12 @@ impl<'d> Walk<'d> {
             let mut hashes = hashes.into_iter();
             let mut bundle = Vec::with_capacity(34 * usize::from(width));
             for (index, line) in (first..).zip(lines) {
-                self.entry(index, line.as_ref(), hashes.next(), &mut made);
+                let tile = hashes.next();
+                self.blind |= unread && tile.is_none();
+                if line.is_none() && !unread {
+                    count(&mut self.lost, index);
+                }
+                self.entry(index, line.as_ref(), tile, &mut made);
                 if let Some(line) = line {
                     bundle.extend_from_slice(&[0, 32]);
                     bundle.extend_from_slice(&line.commitment);
@@ -211,9 +226,7 @@ impl<'d> Walk<'d> {
 
     fn entry(&mut self, index: u64, line: Option<&Line>, tile: Option<Hash>, made: &mut Vec<Made>) {
         let own = line.map(|line| merkle::leaf(&line.commitment));
-        if own.is_none() {
-            count(&mut self.lost, index);
-        } else if tile.is_some() && own != tile {
+        if own.is_some() && tile.is_some() && own != tile {
             count(&mut self.otherwise, index);
         }
         // Where one of the two has nothing, the other says what would fit.
@@ -239,6 +252,11 @@ impl<'d> Walk<'d> {
             match super::disk::read(&path, 1 << 14) {
                 Ok(found) if found == bytes => {}
                 Ok(_) if self.differing.len() < NAMED => self.differing.push(path),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    if self.unread.len() < NAMED {
+                        self.unread.push(path);
+                    }
+                }
                 Err(_) if self.missing.len() < NAMED => self.missing.push(path),
                 _ => {}
             }
@@ -248,6 +266,23 @@ impl<'d> Walk<'d> {
     fn conclude(self, checked: &mut Checked) {
         let records = self.dir.join("records");
         let records = records.display();
+        for path in &self.unread {
+            checked.find(Class::NotChecked, format!("{} cannot be read", path.display()));
+        }
+        let blank = checked.book.blank();
+        if !blank.is_empty() {
+            let mut what = (Vec::new(), 0);
+            blank.iter().for_each(|index| count(&mut what, *index));
+            let what = format!(
+                "{records}: the records of {} are blank, and no later entry says that they were erased",
+                named(&what)
+            );
+            checked.find(Class::Altered, what);
+        }
+        if self.blind {
+            // Of what they lead to nothing can be said.
+            return;
+        }
         let whole = self.edge.root() == self.head.root;
         if self.lost.1 > 0 {
             let what =

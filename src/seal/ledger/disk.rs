@@ -106,8 +106,12 @@ pub(super) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     // A FIFO of this name must not keep anybody waiting.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     // What it says is a hint, and a hostile one costs `limit` at most.
-    let length = file.metadata()?.len().min(limit as u64);
+    let length = data.len().min(limit as u64);
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {

@@ -298,37 +298,43 @@ impl Ledger {
         result
     }
 
-    /// Erases what an entry says; that it was there is still proven. Then
-    /// `event` is added.
+    /// Adds `event`, which says so, and erases what an entry says; that it was
+    /// there is still proven.
     ///
     /// # Errors
     /// As [`Ledger::append`]; when there is no such entry.
     pub fn erase(&mut self, index: u64, event: Event) -> Result<u64, Error> {
-        {
+        let size = {
             let _lock = self.lock("lock")?;
-            let size = self.settled()?.checkpoint.head.size;
-            let segment = Segment::read(&self.dir, index / WIDTH)?;
-            let line = segment.lines(index).next().flatten().filter(|_| index < size);
-            let Some(line) = line else {
-                return Err(Error::NoEntry { path: self.dir.clone(), index, size });
-            };
-            let bytes = segment.with(&Line { content: None, ..line });
-            let path = &segment.path;
-            let draft = self.dir.join("records.new");
-            let old = self.dir.join("records.old");
-            let io = |error| Error::io("write", path, error);
-            self.disk.put(&draft, &bytes).map_err(io)?;
-            self.disk.sync(&draft).map_err(io)?;
-            // The old file's bytes are written over, not only let go.
-            self.disk.remove(&old);
-            std::fs::hard_link(path, &old).map_err(io)?;
-            self.disk.rename(&draft, path).map_err(io)?;
-            self.sync(path.parent().unwrap_or(path))?;
-            let zeros = vec![0; usize::try_from(segment.length()).unwrap_or(0)];
-            overwrite(&old, &zeros).map_err(io)?;
-            self.disk.remove(&old);
-        }
-        self.append(&[event])
+            self.settled()?.checkpoint.head.size
+        };
+        let line = |segment: &Segment| segment.lines(index).next().flatten();
+        let none = || Error::NoEntry { path: self.dir.clone(), index, size };
+        let there = line(&Segment::read(&self.dir, index / WIDTH)?).filter(|_| index < size);
+        there.ok_or_else(none)?;
+        // First: a blank record of which no entry tells is somebody's attempt
+        // to hide something.
+        let added = self.append(&[event])?;
+        let _lock = self.lock("lock")?;
+        let segment = Segment::read(&self.dir, index / WIDTH)?;
+        let line =
+            line(&segment).ok_or_else(|| Error::NoEntry { path: self.dir.clone(), index, size })?;
+        let bytes = segment.with(&Line { content: None, ..line });
+        let path = &segment.path;
+        let draft = self.dir.join("records.new");
+        let old = self.dir.join("records.old");
+        let io = |error| Error::io("write", path, error);
+        self.disk.put(&draft, &bytes).map_err(io)?;
+        self.disk.sync(&draft).map_err(io)?;
+        // The old file's bytes are written over, not only let go.
+        self.disk.remove(&old);
+        std::fs::hard_link(path, &old).map_err(io)?;
+        self.disk.rename(&draft, path).map_err(io)?;
+        self.sync(path.parent().unwrap_or(path))?;
+        let zeros = vec![0; usize::try_from(segment.length()).unwrap_or(0)];
+        overwrite(&old, &zeros).map_err(io)?;
+        self.disk.remove(&old);
+        Ok(added)
     }
 
     pub(super) fn lock(&self, name: &str) -> Result<std::fs::File, Error> {
