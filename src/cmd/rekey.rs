@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::format::cipher::{Identities, Recipients};
 use crate::recording::{self, Rekeyed};
 use crate::screen::safe_text;
+use crate::seal::finding::Class;
 use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, Rekey, signature};
 use crate::seal::signer::Signer;
@@ -46,7 +47,7 @@ pub fn run(args: &cli::Rekey, config: &Config) -> Result<ExitCode> {
     for place in &places {
         let name = safe_text(&place.path.to_string_lossy()).into_owned();
         settle(place, config).with_context(|| name.clone())?;
-        let rekeyed = rekey(place, &identities, &recipients, &signer)
+        let rekeyed = rekey(place, &identities, &recipients, &signer, config)
             .with_context(|| format!("{name} is as it was"))?;
         // Before the old form goes: where it is left, this is made up for.
         noted(place, config).with_context(|| {
@@ -67,6 +68,7 @@ fn rekey(
     identities: &Identities,
     recipients: &Recipients,
     signer: &Signer,
+    config: &Config,
 ) -> Result<Rekeyed> {
     let paths = &place.paths;
     let path = paths.manifest();
@@ -79,10 +81,9 @@ fn rekey(
             manifest.state.name()
         );
     };
-    // A trail that begins with a lie leads nowhere.
-    if listed(&paths.finished())? != before {
-        bail!("it is not what its manifest says; hrec verify tells more");
-    }
+    // A trail that begins with a lie leads nowhere, and ends with a good seal.
+    // What the ledger knows nothing of, it will know nothing of afterwards.
+    super::verify::refuse(place, config, &[Class::NotYetSealed, Class::NotInLedger])?;
     let rekeyed =
         recording::rekey(paths, identities, recipients).map_err(|error| place.explain(error))?;
     let sealed = trail(&path, manifest.rekeyed.len() + 1).and_then(|kept| {

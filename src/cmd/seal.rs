@@ -13,6 +13,7 @@ use crate::cli;
 use crate::config::Config;
 use crate::recording::{is_live, journal_paths};
 use crate::screen::safe_text;
+use crate::seal::finding::Class;
 use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, State, signature};
 use crate::seal::signer::Signer;
@@ -45,15 +46,25 @@ fn seal(place: &Place, signer: &Signer, config: &Config) -> Result<()> {
             bail!("it is sealed already");
         }
         // The ledger could not be told of its end at the time.
-        unchanged(place, &manifest.files)?;
+        super::verify::refuse(place, config, &[Class::OrphanStart])?;
         return ledger::note(config, place, super::rec::keep::ended(&manifest, true)?);
     }
     let ended = manifest.state != State::Live;
+    // A seal says "this is what was recorded": nothing is sealed that differs
+    // from what the recorder wrote down, or the ledger has of it.
+    super::verify::refuse(
+        place,
+        config,
+        &[Class::NotYetSealed, Class::OrphanStart, Class::NotInLedger],
+    )?;
     match manifest.state {
         State::Live => interrupted(place, &mut manifest)?,
-        // A seal says "this is what was recorded": nothing is sealed that
-        // differs from what the recorder wrote down.
-        _ => unchanged(place, &manifest.files)?,
+        // What a recovered one was made of is gone, so that its beginning says
+        // nothing any more.
+        State::Recovered if ledger::has(config, place)? == ledger::Has::Start => {
+            bail!("the ledger does not know that it was recovered; hrec verify tells more")
+        }
+        _ => {}
     }
     write(&manifest, place, signer)?;
     let event = if ended {
@@ -112,16 +123,4 @@ pub(super) fn listed(path: &std::path::Path) -> Result<FileDigest> {
         .with_context(|| format!("cannot read {}", safe_text(&path.to_string_lossy())))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(FileDigest { name, size, sha256 })
-}
-
-fn unchanged(place: &Place, files: &[FileDigest]) -> Result<()> {
-    for file in files {
-        if listed(&place.paths.dir().join(&file.name))? != *file {
-            bail!(
-                "{} is not what its manifest says; hrec verify tells more",
-                safe_text(&file.name)
-            );
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use hrec::seal::ledger::{Event, Ledger, Options, Reader};
 use serde_json::Value;
-use support::Sandbox;
+use sha2::Digest;
+use support::{Sandbox, tool};
 
 /// A store with three recordings, and what was kept of it elsewhere.
 struct Scene {
@@ -79,6 +80,56 @@ impl Scene {
             }
         }
         id
+    }
+
+    /// The `n`th recording is another, encrypted to the same, with a manifest
+    /// that says so; the seal is the old one's.
+    fn forge(&self, n: usize) -> String {
+        let manifest = self.manifest(n);
+        let path = manifest.display().to_string();
+        let stem = path.strip_suffix(".manifest.json").unwrap();
+        let cast = format!("{stem}.cast.zst.age");
+        let mut json: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+        let forged = format!(
+            "printf '%s\\n' '{{\"version\":3,\"term\":{{\"cols\":80,\"rows\":24}}}}' | {zstd} -q | {age} -r {to} >{cast}",
+            zstd = tool("zstd").display(),
+            age = tool("age").display(),
+            to = json["recipients"][0].as_str().unwrap(),
+        );
+        assert!(Command::new("sh").args(["-c", &forged]).status().unwrap().success());
+        let bytes = std::fs::read(&cast).unwrap();
+        let sha256 = sha2::Sha256::digest(&bytes);
+        json["files"][0]["size"] = bytes.len().into();
+        json["files"][0]["sha256"] = data_encoding::HEXLOWER.encode(&sha256).into();
+        json.as_object_mut().unwrap().remove("chain");
+        std::fs::write(&manifest, serde_json::to_vec_pretty(&json).unwrap()).unwrap();
+        json["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Replaces what the entries that mention this say by the erased form.
+    fn blank(&self, what: &str) {
+        edit(&self.records(), |text| {
+            let blank = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
+                [index, entry, ..] if line.contains(what) => format!("{index} {entry} - -\n"),
+                _ => format!("{line}\n"),
+            };
+            text.lines().map(blank).collect()
+        });
+    }
+
+    /// That the verb refuses, and says where more is told.
+    #[track_caller]
+    fn refuses(&self, args: &[&str]) {
+        let said = self.sandbox.hrec(args);
+        assert_eq!(said.status.code(), Some(125), "{said:?}");
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(told.contains("hrec verify tells more"), "{told}");
+    }
+
+    fn own_recipient(&self) -> String {
+        let json: Value =
+            serde_json::from_slice(&std::fs::read(self.manifest(0)).unwrap()).unwrap();
+        json["recipients"][0].as_str().unwrap().to_owned()
     }
 
     /// The ledger's own key, as a thief has it.
@@ -316,4 +367,125 @@ fn a_recording_is_put_in_that_was_never_started() {
     let recordings = scene.ledger().with_file_name("recordings");
     copy(&store.join("recordings/."), &recordings);
     assert_eq!(scene.verify(&[]), found(2, &["not-in-ledger"]));
+}
+
+/// Needs no key, and leaves the tree as it was signed.
+#[test]
+fn what_entries_say_is_blanked() {
+    let scene = Scene::new();
+    let id = scene.delete(1);
+    scene.blank(&id);
+    assert_eq!(scene.verify(&[]), found(2, &["altered"]));
+    let said = scene.sandbox.hrec(&["verify", "--all"]);
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(
+        text.contains("ledger: altered: ") && text.contains("entries 2, 3 are blank"),
+        "{text}"
+    );
+    // An entry that says so would be there: whoever adds it needs the key.
+    let erase =
+        |index| Event::Erase { index, by: serde_json::Map::new(), reason: "asked".to_owned() };
+    scene.write(&scene.ledger(), scene.stolen(), &[erase(2), erase(3)]);
+    assert_eq!(scene.verify(&[]), found(0, &[]));
+    // And blanking that one shows again.
+    scene.blank("\"erase\"");
+    assert_eq!(scene.verify(&[]), found(2, &["altered"]));
+}
+
+#[test]
+fn a_forgery_is_encrypted_to_others_by_its_owner() {
+    let scene = Scene::new();
+    let id = scene.forge(1);
+    assert_eq!(scene.verify(&[]), found(2, &["altered", "wrong-signature"]));
+    let to = scene.own_recipient();
+    scene.refuses(&["rekey", &id, "-r", &to]);
+    assert_eq!(scene.verify(&[]), found(2, &["altered", "wrong-signature"]));
+    // Nor without the seal, nor with the ledger's word of its end blanked.
+    std::fs::remove_file(scene.manifest(1).with_extension("json.sig")).unwrap();
+    scene.refuses(&["rekey", &id, "-r", &to]);
+    scene.blank("\"k\":\"end\"");
+    scene.refuses(&["rekey", &id, "-r", &to]);
+    assert_eq!(scene.verify(&[]).0, 2);
+}
+
+/// What an hrec that did not ask has written, or a thief with the keys.
+#[test]
+fn an_entry_does_not_follow_from_the_one_before() {
+    let scene = Scene::new();
+    let id = scene.manifest(1).file_name().unwrap().to_str().unwrap().to_owned();
+    let id = id.strip_suffix(".manifest.json").unwrap().to_owned();
+    let rekeyed = scene.sandbox.hrec(&["rekey", &id, "-r", &scene.own_recipient()]);
+    assert!(rekeyed.status.success(), "{rekeyed:?}");
+    assert_eq!(scene.verify(&[]), found(0, &[]));
+    let ends = |events: &mut [Event], with: &str| {
+        for event in events {
+            if let Event::End { id: own, manifest_sha256, .. } = event
+                && *own == id
+            {
+                *manifest_sha256 = with.to_owned();
+            }
+        }
+    };
+    let mut events = scene.events();
+    ends(&mut events, &"0".repeat(64));
+    scene.rewrite(&events);
+    assert_eq!(scene.verify(&[]), found(2, &["altered"]));
+    let none: Vec<Event> = events
+        .into_iter()
+        .filter(|event| !(matches!(event, Event::End { .. }) && event.id() == Some(&id)))
+        .collect();
+    std::fs::remove_dir_all(scene.sandbox.path("rewritten")).unwrap();
+    scene.rewrite(&none);
+    assert_eq!(scene.verify(&[]), found(2, &["altered"]));
+}
+
+#[test]
+fn a_forgery_is_sealed_by_its_owner() {
+    let scene = Scene::new();
+    let id = scene.forge(1);
+    std::fs::remove_file(scene.manifest(1).with_extension("json.sig")).unwrap();
+    let forged = found(2, &["altered", "missing", "not-yet-sealed"]);
+    assert_eq!(scene.verify(&[]), forged);
+    scene.refuses(&["seal", &id]);
+    assert_eq!(scene.verify(&[]), forged);
+    // As one that has not ended.
+    let ended = std::fs::read(scene.manifest(1)).unwrap();
+    edit(&scene.manifest(1), |text| text.replacen("\"finished\"", "\"live\"", 1));
+    scene.refuses(&["seal", &id]);
+    assert_eq!(scene.verify(&[]).0, 2);
+    std::fs::write(scene.manifest(1), ended).unwrap();
+    // With the end out of the ledger, as a crash before it leaves it: the start
+    // has what the file began with.
+    let events = scene.events();
+    let without = |event: &Event| !(matches!(event, Event::End { .. }) && event.id() == Some(&id));
+    scene.rewrite(&events.into_iter().filter(without).collect::<Vec<_>>());
+    let forged = found(2, &["altered", "not-yet-sealed", "orphan-start"]);
+    assert_eq!(scene.verify(&[]), forged);
+    scene.refuses(&["seal", &id]);
+    assert_eq!(scene.verify(&[]), forged);
+}
+
+/// Of what cannot be read nothing is said, good or bad.
+#[test]
+fn records_cannot_be_read() {
+    let scene = Scene::new();
+    let records = scene.records();
+    std::fs::remove_file(&records).unwrap();
+    // Root may read everything, but not this.
+    std::os::unix::fs::symlink("000", &records).unwrap();
+    assert_eq!(scene.verify(&[]), found(125, &["not-checked"]));
+    std::fs::remove_file(&records).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &records,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert_eq!(scene.verify(&[]), found(125, &["not-checked"]));
+    // Nor the tiles.
+    std::fs::remove_dir_all(scene.ledger().join("tile/0")).unwrap();
+    std::os::unix::fs::symlink("0", scene.ledger().join("tile/0")).unwrap();
+    assert_eq!(scene.verify(&[]), found(125, &["not-checked"]));
 }

@@ -48,6 +48,28 @@ pub(super) fn verdict(place: &Place, config: &Config) -> Vec<String> {
     }
 }
 
+/// What is to be sealed must be what was recorded: refuses one that the verb
+/// finds anything against, by seal or ledger, but for these classes.
+///
+/// # Errors
+/// What was found, or that it could not be checked.
+pub(super) fn refuse(place: &Place, config: &Config, but: &[Class]) -> Result<()> {
+    let store = config.store();
+    let stored = place.paths.dir().starts_with(store.join("recordings"));
+    let found = look(&cli::Verify::default(), config, &[(place.clone(), stored)])?;
+    // A store without a ledger: it has nothing to say, and verify says that
+    // afterwards too.
+    let no_ledger = super::ledger::dir(&store).symlink_metadata().is_err();
+    let passes = |finding: &Finding| match finding.id {
+        Some(_) => but.contains(&finding.class),
+        None => no_ledger && finding.class == Class::Missing,
+    };
+    let wrong = found.into_findings().into_iter().find(|finding| !passes(finding));
+    wrong.map_or(Ok(()), |Finding { class, what, .. }| {
+        bail!("{}: {}; hrec verify tells more", class.name(), crate::screen::safe_text(&what))
+    })
+}
+
 fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result<told::Summary> {
     let mut signers = signers(args, config)?;
     let mut reports = all(places, &signers);

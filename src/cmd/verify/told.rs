@@ -23,6 +23,12 @@ impl Summary {
         Self { reports, ledger, remarks }
     }
 
+    /// All that was found.
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        let own = self.reports.into_iter().flat_map(|report| report.findings);
+        own.chain(self.ledger).collect()
+    }
+
     fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.reports.iter().flat_map(|report| &report.findings).chain(&self.ledger)
     }
