@@ -51,6 +51,9 @@ fn every_look_is_noted_with_who_and_from_where() {
     }
     assert_eq!(kinds(&sandbox).len(), 2 + LOOKS.len());
     assert_eq!(status(&sandbox.hrec(&["verify", "--all"])), 0);
+    // Nor is what comes to nothing a look.
+    assert_ne!(status(&sandbox.hrec(&["prove", "-1", "-o", "case"])), 0, "the folder is there");
+    assert_eq!(kinds(&sandbox).len(), 2 + LOOKS.len());
     // A recording that does not open is not looked into.
     let stranger = Sandbox::new();
     let key = stranger.path("config/hrec/identity.txt").display().to_string();

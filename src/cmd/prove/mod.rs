@@ -50,9 +50,13 @@ pub fn run(args: &cli::Prove, config: &Config) -> Result<ExitCode> {
             "nobody whom you trust vouches for the seal; add its signer to allowed_signers first";
         bail!("{text}");
     }
-    ledger::view(config, "prove", &place)?;
-    let entries = Entries::of(&place, config);
+    // Before it is noted as a look, and gone again where it cannot be.
     let folder = Folder::make(&args.output)?;
+    if let Err(error) = ledger::view(config, "prove", &place) {
+        let _ = std::fs::remove_dir(&folder.0);
+        return Err(error);
+    }
+    let entries = Entries::of(&place, config);
     folder.copy(&from)?;
     folder.copy(&signature(&from))?;
     for file in &manifest.files {
