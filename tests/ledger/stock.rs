@@ -58,6 +58,7 @@ fn the_script_of_a_folder_follows_every_way() {
     {
         let dir = tempfile::tempdir().unwrap();
         let (case, dir) = (dir.path().join("case"), dir.path().join("ledger"));
+        let finished = format!("{{\"id\":\"{id}\"}}");
         let mut ledger = ledger(&dir);
         let events: Vec<Event> = (0..size)
             .map(|n| match n {
@@ -75,7 +76,7 @@ fn the_script_of_a_folder_follows_every_way() {
                 _ if n == end => Event::End {
                     id: id.to_owned(),
                     state: "finished".to_owned(),
-                    manifest_sha256: digest(b"finished"),
+                    manifest_sha256: digest(finished.as_bytes()),
                     chain: None,
                     sealed: true,
                 },
@@ -87,7 +88,7 @@ fn the_script_of_a_folder_follows_every_way() {
         let put = |name: &str, content: &[u8]| std::fs::write(case.join(name), content).unwrap();
         let mut reader = Reader::open(&dir).unwrap().unwrap();
         put("checkpoint", reader.note().to_string().as_bytes());
-        put(&format!("{id}.manifest.json"), b"finished");
+        put(&format!("{id}.manifest.json"), finished.as_bytes());
         put("allowed_signers", list(1).as_bytes());
         for (index, kind) in [(start, "start"), (end, "end")] {
             let proof = reader.prove(index).unwrap().to_string();

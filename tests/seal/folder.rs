@@ -156,6 +156,57 @@ fn each_command_tells_what_was_tampered_with() {
     }
 }
 
+/// The start of one and the end of another, each proven, prove neither.
+#[test]
+fn entries_of_two_recordings_are_no_proof() {
+    let sandbox = Sandbox::new();
+    for text in ["one", "two"] {
+        record(&sandbox, text);
+    }
+    for (rec, to) in [("-1", "second"), ("-2", "first")] {
+        let made = sandbox.hrec(&["prove", rec, "-o", to]);
+        assert_eq!(status(&made), 0, "{made:?}");
+    }
+    let [first, second] = ["first", "second"].map(|name| sandbox.work().join(name));
+    let script = "sh check-ledger.sh";
+    assert!(shell(&sandbox, &second, script).status.success());
+    let mixed = "rm *-start.tlog-proof; cp ../first/*-start.tlog-proof ../first/*.manifest.json .";
+    assert!(shell(&sandbox, &second, mixed).status.success());
+    let out = shell(&sandbox, &second, script);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("is about another recording"), "{out:?}");
+    // Its name does not make a manifest another's.
+    let renamed = "m=$(echo *.manifest.json); jq '.id=\"x\"' \"$m\" >x; mv x \"$m\"";
+    assert!(shell(&sandbox, &first, renamed).status.success());
+    assert!(!shell(&sandbox, &first, script).status.success());
+}
+
+/// A key that was replaced signs nothing that is later.
+#[test]
+fn a_replaced_ledger_key_counts_for_what_was_before() {
+    let case = Case::new();
+    let (list, script) = (case.file("allowed_signers"), case.command("check-ledger.sh"));
+    let good = fs::read_to_string(&list).unwrap();
+    for (until, counts) in [
+        ("valid-before=\"99990101Z\"", true),
+        ("valid-before=\"999901010000Z\"", true),
+        ("valid-before=\"20200101000000Z\"", false),
+        ("valid-before=\"20200101Z\"", false),
+        ("valid-before=\"99990101\"", false),
+        ("valid-before=\"soon\"", false),
+        ("cert-authority", false),
+    ] {
+        let with = format!("{until},namespaces=\"hrec-ledger\"");
+        let text = good.replace("namespaces=\"hrec-ledger\"", &with);
+        assert_ne!(text, good);
+        fs::write(&list, text).unwrap();
+        let out = case.run(script);
+        assert_eq!(out.status.success(), counts, "{until}: {out:?}");
+    }
+    fs::write(&list, good.replace('\n', "\n# ")).unwrap();
+    assert!(!case.run(script).status.success(), "all but the first line commented out");
+}
+
 /// What the ledger does not account for is proven by its seal alone.
 #[test]
 fn a_recording_that_is_not_in_the_store_is_proven_by_its_seal() {

@@ -162,6 +162,9 @@ fn what_the_old_key_signs_later_does_not_count() {
     let (code, said) = verify(&sandbox, &[]);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("unknown-signer") && said.contains("had been replaced"), "{said}");
+    let made = sandbox.hrec(&["prove", "-1", "-o", "case"]);
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(said.contains("proves nothing by the ledger"), "{said}");
     let made = sandbox.hrec(&["rec", "--", "true"]);
     let said = String::from_utf8_lossy(&made.stderr).into_owned();
     assert!(said.contains("the ledger does not know of this session yet"), "{said}");

@@ -9,7 +9,7 @@ use crate::seal::sshsig::{NAMESPACE, SshSig};
 
 /// What the ledger proves.
 const LEDGER: &str = "\
-3. The ledger of the host that made it has its start and its end, with this manifest. The script, some 80 lines of
+3. The ledger of the host that made it has its start and its end, with this manifest. The script, some 100 lines of
    shell to be read first, checks the signature of the ledger's head and the way from each entry to it:
 
 $ sh check-ledger.sh
@@ -17,7 +17,8 @@ $ sh check-ledger.sh
 The entry of the start was in a signed head before the program ran; its session_key is the fingerprint that the
 second command tells of a seal made by the session's own key. Hold checkpoint against what you or an anchor of
 the host's (hrec-seal(7)) have from another time: a head that was handed on bounds when all that is before it was
-written. That no later entry is about this recording, only the whole ledger shows: hrec verify --all, on the host.
+written. A key that was replaced has valid-before in allowed_signers: it counts for a head whose entries here are all
+of before that, since no head says when it was signed. That no later entry is about this recording, only the whole ledger shows: hrec verify --all, on the host.
 
 ";
 

@@ -252,12 +252,13 @@ impl<'d> Walk<'d> {
             match super::disk::read(&path, 1 << 14) {
                 Ok(found) if found == bytes => {}
                 Ok(_) if self.differing.len() < NAMED => self.differing.push(path),
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    if self.unread.len() < NAMED {
-                        self.unread.push(path);
+                Err(error) => {
+                    let gone = error.kind() == std::io::ErrorKind::NotFound;
+                    let paths = if gone { &mut self.missing } else { &mut self.unread };
+                    if paths.len() < NAMED {
+                        paths.push(path);
                     }
                 }
-                Err(_) if self.missing.len() < NAMED => self.missing.push(path),
                 _ => {}
             }
         }

@@ -61,6 +61,24 @@ impl Reader {
             .map_err(|source| Error::Signer { path: self.dir.join(super::CHECKPOINT), source })
     }
 
+    /// The same, by one that had not been replaced at the time of the last
+    /// entry.
+    ///
+    /// # Errors
+    /// As [`Reader::verify`]; when all that did had been.
+    pub fn verify_now(&self, known: &[Known]) -> Result<(), Error> {
+        self.verify(known)?;
+        let last = self.checkpoint.head.size.saturating_sub(1);
+        let first = last - last % WIDTH;
+        let lines = self.lines(first).filter_map(|line| line.ok()?.content?.record().ok());
+        let time = lines.last().map_or(0, |record| super::seconds(&record.t));
+        let mut signers = super::signers(&self.checkpoint.origin, &self.note, known).into_iter();
+        match signers.any(|known| known.counts_at(time)) {
+            true => Ok(()),
+            false => Err(Error::Outdated(self.dir.join(super::CHECKPOINT))),
+        }
+    }
+
     /// The head.
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
