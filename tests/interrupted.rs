@@ -57,7 +57,7 @@ fn with_manifest(sandbox: &Sandbox, recipient: &str) -> Value {
     let latest = listed(sandbox).swap_remove(0);
     let manifest = serde_json::json!({
         "v": 1, "id": latest["id"], "state": "live", "writer": "session", "mode": "best-effort",
-        "input": "echoed", "start": "2026-11-21T14:15:03Z", "program": "sh",
+        "input": "echoed", "start": sandbox.manifest()["start"], "program": "sh",
         "recipients": [recipient],
     });
     let path = latest["path"].as_str().unwrap().replace(".cast.zst.age", ".manifest.json");

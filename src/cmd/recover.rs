@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger;
@@ -18,6 +18,7 @@ use crate::format::cipher::Recipients;
 use crate::recording::{self, Paths};
 use crate::screen::safe_text;
 use crate::seal::chain;
+use crate::seal::finding::{Class, Finding};
 use crate::seal::ledger::Event;
 use crate::seal::manifest::{FileDigest, Manifest, State};
 use crate::seal::verify::digest;
@@ -36,6 +37,7 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
         writeln!(std::io::stderr().lock(), "hrec: {name}: {done}")?;
         return Ok(ExitCode::SUCCESS);
     }
+    genuine(&place, config)?;
     let identities = identities(&args.identity, config)?;
     let manifest = place.manifest();
     let recipients = recipients(manifest.as_ref(), config)?;
@@ -86,6 +88,20 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
         writeln!(err, "hrec: {}", safe_text(remark))?;
     }
     Ok(ExitCode::from(super::FAILED))
+}
+
+/// What was put in the place of a recording does not become one by a new seal.
+/// That some of it is missing is no reason: as much as there is is recovered.
+fn genuine(place: &Place, config: &Config) -> Result<()> {
+    let wrong = |finding: &Finding| matches!(finding.class, Class::Altered | Class::WrongSignature);
+    match super::verify::found(place, config)?.into_iter().find(wrong) {
+        None => Ok(()),
+        Some(Finding { class, what, .. }) => bail!(
+            "{}: {}; hrec verify tells more, and hrec play shows what can be read of it",
+            class.name(),
+            safe_text(&what)
+        ),
+    }
 }
 
 /// Tells the ledger which manifest holds now.

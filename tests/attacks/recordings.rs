@@ -362,3 +362,24 @@ fn an_interrupted_ones_journal_is_cut() {
     fs::write(&part, &good[..good.len() - 1]).unwrap();
     store.says(2, &["truncated"]);
 }
+
+#[test]
+fn an_interrupted_one_is_replaced_and_recovered_by_its_owner() {
+    let store = interrupted();
+    let part = store.sandbox.stored(".part").pop().unwrap();
+    let recipient = store.sandbox.manifest()["recipients"][0].as_str().unwrap().to_owned();
+    let fake = "printf '{\"version\":3,\"term\":{\"cols\":80,\"rows\":24}}\\n' | zstd -q | age -r \"$0\" -o \"$1\"";
+    let good = fs::read(&part).unwrap();
+    fs::remove_file(&part).unwrap();
+    run(store.sandbox.command(tool("sh")).args(["-c", fake, &recipient]).arg(&part));
+    store.says(2, &["altered", "orphan-start"]);
+    for verb in ["recover", "seal"] {
+        let refused = store.sandbox.hrec(&[verb, "-1"]);
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        store.says(2, &["altered", "orphan-start"]);
+    }
+    fs::write(&part, good).unwrap();
+    let recovered = store.sandbox.hrec(&["recover", "-1"]);
+    assert!(recovered.status.success(), "{recovered:?}");
+    store.says(0, &[]);
+}

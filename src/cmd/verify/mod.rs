@@ -55,8 +55,6 @@ pub(super) fn verdict(place: &Place, config: &Config) -> Vec<String> {
 /// What was found, or that it could not be checked.
 pub(super) fn refuse(place: &Place, config: &Config, but: &[Class]) -> Result<()> {
     let store = config.store();
-    let stored = place.paths.dir().starts_with(store.join("recordings"));
-    let found = look(&cli::Verify::default(), config, &[(place.clone(), stored)])?;
     // A store without a ledger: it has nothing to say, and verify says that
     // afterwards too.
     let no_ledger = super::ledger::dir(&store).symlink_metadata().is_err();
@@ -64,10 +62,20 @@ pub(super) fn refuse(place: &Place, config: &Config, but: &[Class]) -> Result<()
         Some(_) => but.contains(&finding.class),
         None => no_ledger && finding.class == Class::Missing,
     };
-    let wrong = found.into_findings().into_iter().find(|finding| !passes(finding));
+    let wrong = found(place, config)?.into_iter().find(|finding| !passes(finding));
     wrong.map_or(Ok(()), |Finding { class, what, .. }| {
         bail!("{}: {}; hrec verify tells more", class.name(), crate::screen::safe_text(&what))
     })
+}
+
+/// What the verb finds against one recording, and against the ledger.
+///
+/// # Errors
+/// When that cannot be checked.
+pub(super) fn found(place: &Place, config: &Config) -> Result<Vec<Finding>> {
+    let stored = place.paths.dir().starts_with(config.store().join("recordings"));
+    let found = look(&cli::Verify::default(), config, &[(place.clone(), stored)])?;
+    Ok(found.into_findings())
 }
 
 fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result<told::Summary> {
