@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 
 use super::place::Place;
 use super::rec::sealing::own_name;
-use crate::config::{Config, signing};
+use crate::config::{Config, Source, signing};
 use crate::event::Header;
 use crate::identity::{Facts, Who};
 use crate::seal::ledger::{Anchor, By, Event, Ledger, NAMESPACE, Options, Reader, anchor};
@@ -38,10 +38,19 @@ pub(super) struct Access {
 impl Access {
     /// To the store's ledger.
     pub(super) fn new(config: &Config) -> Self {
+        // The host's store has the host's ledger, whoever adds to it.
+        let host = Path::new(signing::SYSTEM_LEDGER_KEY);
+        let of_host = matches!(config.store_path.source, Source::System(..))
+            && host.symlink_metadata().is_ok();
+        let (key, signers) = if of_host {
+            (host.to_owned(), PathBuf::from(signing::SYSTEM_SIGNERS))
+        } else {
+            (signing::ledger_path(config.dirs()), signing::signers(config.dirs()))
+        };
         Self {
             dir: dir(&config.store()),
-            key: signing::ledger_path(config.dirs()),
-            signers: signing::signers(config.dirs()),
+            key,
+            signers,
             sync: config.record_sync.value,
             anchors: config.seal_anchors.value.clone(),
         }

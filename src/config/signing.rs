@@ -20,6 +20,9 @@ use crate::seal::sshsig::NAMESPACE;
 /// Where the administrator says whose signatures are trusted.
 pub const SYSTEM_SIGNERS: &str = "/etc/hrec/allowed_signers";
 
+/// The key that signs the heads of the ledger in a store of the host's.
+pub const SYSTEM_LEDGER_KEY: &str = "/etc/hrec/ledger_key";
+
 /// Where the administrator says which keys are not, any more.
 pub const SYSTEM_REVOKED: &str = "/etc/hrec/revoked_keys";
 
@@ -234,6 +237,9 @@ fn add(signers: &Path, principal: &str, key: &str, options: &[String]) -> Result
         text.push_str(
             "# Whose seals are trusted: ALLOWED SIGNERS in ssh-keygen(1). hrec adds its own keys.\n",
         );
+    }
+    if let Some(dir) = signers.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
     }
     for options in options {
         text.push_str(&format!("{principal} {options} {key} since {today}\n"));

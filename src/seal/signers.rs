@@ -120,6 +120,18 @@ impl Signers {
             .any(|line| line.key.plain() == key.plain() || Some(line.key.plain()) == authority)
     }
 
+    /// Whether a line trusts what this key signs for `namespace`, or, with
+    /// `authority`, what keys sign that it has certified; at any time.
+    #[must_use]
+    pub fn trust(&self, key: &PublicKey, namespace: &str, authority: bool) -> bool {
+        self.lines.iter().any(|line| {
+            let namespaces = line.namespaces.as_deref();
+            line.authority == authority
+                && line.key.plain() == key.plain()
+                && namespaces.is_none_or(|list| matches_list(list, namespace))
+        })
+    }
+
     /// Who signed `message` for `namespace`, where the list vouches for them
     /// at `time` (seconds since 1970).
     ///

@@ -96,6 +96,8 @@ fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
         ("config", "/etc/hrec can be written by others"),
         ("keys", "nobody gets a session without record.recipients"),
         ("keys", "/etc/hrec/ledger_key is not there"),
+        ("keys", "sessions cannot read /etc/hrec/signing_key"),
+        ("keys", "allowed_signers does not have /etc/hrec/signing_key"),
         ("sshd", "DisableForwarding"),
         ("sshd", "PermitUserEnvironment"),
         ("sshd", "AcceptEnv"),

@@ -94,6 +94,18 @@ impl Bastion {
         self.client(user, &["ssh", "-F", "{config}", "{user}@box", command], stdin)
     }
 
+    /// A command of root's on the host, whose hrec is the first on the PATH,
+    /// with nothing of hrec's in root's home.
+    pub fn root(&self, command: &str) -> Outcome {
+        let mut inside = Command::new(tool("nsenter"));
+        inside.args(["--mount", "--target", &self.host.id().to_string(), "env", "-i"]);
+        let (bin, home) = (self.sandbox.path("bin"), self.sandbox.path("home/root"));
+        inside.arg(format!("PATH={}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()));
+        inside.arg(format!("HOME={}", home.display()));
+        inside.args(["sh", "-c", command]);
+        self.sandbox.finish(inside, b"")
+    }
+
     /// A user's home.
     pub fn home(&self, user: &str) -> PathBuf {
         self.sandbox.path("home").join(user)

@@ -5,11 +5,14 @@
 # a directory, hrec, the port, a recipient, and what is added to config.toml.
 set -euo pipefail
 base=$1 hrec=$2 port=$3 recipient=$4 config=$5
+page=${BASH_SOURCE[0]%/*}/../../man/hrec-bastion.7
 
-group=64100
 cp -a /etc "$base/etc"
 etc=$base/etc
-echo "hrec:x:$group:" >>"$etc/group"
+sed -i '/^hrec:/d' "$etc/group"
+[[ ! -e $etc/gshadow ]] || sed -i '/^hrec:/d' "$etc/gshadow"
+rm -rf "$etc/hrec"
+mount --bind "$etc" /etc
 person() {
     local name=$1 id=$2 shell=$3
     echo "$name:x:$id:" >>"$etc/group"
@@ -22,7 +25,7 @@ person() {
 }
 # By their shell alone; by a forced command too; by the link's name; by the
 # configuration; without hrec; and one with a shell that reads a file first.
-person alice 64101 "$base/bin/hrec-shell"
+person alice 64101 /bin/bash
 person bob 64102 "$base/bin/hrec-shell"
 person zoe 64103 "$base/bin/hrec-shell-zsh"
 person dan 64104 "$base/bin/hrec-shell"
@@ -33,16 +36,21 @@ person eve 64107 /bin/bash
 # Not on a file system that ignores the set-group-ID bit.
 mkdir "$base/bin"
 mount -t tmpfs -o mode=755 none "$base/bin"
-cp "$hrec" "$base/bin/hrec"
-chgrp "$group" "$base/bin/hrec"
-chmod 2755 "$base/bin/hrec"
-ln -s hrec "$base/bin/hrec-shell"
+# As hrec-bastion(7) has it, to the letter but for two places.
+(
+    mkdir "$base/unpacked"
+    cd "$base/unpacked"
+    cp "$hrec" hrec
+    sed -n '/^\.Ss Setting it up/,/^\.Ed/p' "$page" | sed -e '1,/^\.Bd/d' -e '/^\.Ed/d' -e 's/\\(aq/'"'/g" \
+        -e "s#/usr/bin#$base/bin#g" -e "s#/var/lib/hrec#$base/store#g" >commands
+    sed -i "s#^ln -s hrec #cd $base/bin; &#" commands
+    sed -i "s#^install -d #cd $base/unpacked; &#" commands
+    set -x
+    . ./commands
+)
 ln -s hrec "$base/bin/hrec-shell-zsh"
-echo "$base/bin/hrec-shell" >>"$etc/shells"
 echo "$base/bin/hrec-shell-zsh" >>"$etc/shells"
 
-install -d -o root -g "$group" -m 2770 "$base/store"
-install -d -m 755 "$etc/hrec"
 cat >"$etc/hrec/config.toml" <<TOML
 locked = ["*"]
 [record]
@@ -56,22 +64,11 @@ min_free = "1MiB"
 key = "/etc/hrec/signing_key"
 $config
 TOML
-for key in signing_key ledger_key; do
-    ssh-keygen -q -t ed25519 -N '' -C bastion -f "$etc/hrec/$key"
-    chgrp "$group" "$etc/hrec/$key"
-    chmod 640 "$etc/hrec/$key"
-done
-{
-    printf '* cert-authority,namespaces="hrec*" %s\n' "$(cat "$etc/hrec/signing_key.pub")"
-    printf '* namespaces="hrec*" %s\n' "$(cat "$etc/hrec/signing_key.pub")"
-    printf '* namespaces="hrec*" %s\n' "$(cat "$etc/hrec/ledger_key.pub")"
-} >"$etc/hrec/allowed_signers"
 
 # Terminals of its own, so that a user of the same number elsewhere owns none.
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 none /dev/pts
 mount --bind /dev/pts/ptmx /dev/ptmx
 mkdir -p /run/sshd
-mount --bind "$etc" /etc
 cat >/etc/ssh/sshd_config <<SSHD
 ListenAddress 127.0.0.1:$port
 HostKey $base/work/host_key
@@ -97,6 +94,8 @@ if [[ ${6:-} == broken ]]; then
     sed -i '/^recipients/d' /etc/hrec/config.toml
     cp "$base/config/hrec/identity.txt" /etc/hrec/identity.txt
     rm /etc/hrec/ledger_key
+    chgrp root /etc/hrec/signing_key
+    sed -i 1d /etc/hrec/allowed_signers
     sed -i -e 's/^AcceptEnv.*/AcceptEnv */' -e 's/^Subsystem.*/Subsystem sftp internal-sftp/' \
         -e '1i PermitUserEnvironment yes' /etc/ssh/sshd_config
 fi

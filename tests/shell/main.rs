@@ -13,3 +13,4 @@ mod attacks;
 mod bastion;
 mod programs;
 mod same;
+mod sealed;

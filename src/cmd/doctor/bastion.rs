@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::Check;
 use super::sshd::Settings;
-use crate::config::{self, Config, identity};
+use crate::config::{self, Config, identity, signing};
+use crate::seal::key::PublicKey;
+use crate::seal::signers::Signers;
+use crate::seal::{ledger, sshsig};
 use crate::sys::users;
 
 /// How many people are told of one by one.
@@ -35,7 +38,7 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
     checks.extend(everybody(&people, &program));
     checks.extend(sshd());
     checks.push(store(config, &program));
-    checks.extend(keys(config));
+    checks.extend(keys(config, &program));
     checks.extend(configuration());
     checks
 }
@@ -183,7 +186,7 @@ fn store(config: &Config, program: &Path) -> Check {
 }
 
 /// Whom recordings are for, and that nobody here can open them.
-fn keys(config: &Config) -> Vec<Check> {
+fn keys(config: &Config, program: &Path) -> Vec<Check> {
     let mut checks = Vec::new();
     let named = &config.record_recipients.value;
     if named.is_empty() && config.record_recipients_files.value.is_empty() {
@@ -207,14 +210,15 @@ fn keys(config: &Config) -> Vec<Check> {
             ));
         }
     }
-    for (path, what) in
-        [(config.seal_key(), "sealed"), (PathBuf::from("/etc/hrec/ledger_key"), "in a ledger")]
-    {
-        if path.symlink_metadata().is_err() {
-            let text = format!(
-                "{} is not there, so recordings are not {what}; hrec-bastion(7) has how to make it",
-                path.display()
-            );
+    let group = program.metadata().map_or(0, |data| data.gid());
+    for (path, what, namespace) in [
+        (config.seal_key(), "sealed", sshsig::NAMESPACE),
+        (PathBuf::from(signing::SYSTEM_LEDGER_KEY), "in a ledger", ledger::NAMESPACE),
+    ] {
+        if let Some(text) = unusable(&path, what, group) {
+            checks.push(Check::finding("keys", text));
+        }
+        if let Some(text) = distrusted(&path, namespace, Path::new(signing::SYSTEM_SIGNERS)) {
             checks.push(Check::finding("keys", text));
         }
     }
@@ -222,6 +226,52 @@ fn keys(config: &Config) -> Vec<Check> {
         checks.push(Check::fine("keys", "recordings are for others, sealed and in a ledger"));
     }
     checks
+}
+
+/// Why sessions cannot use this private key, or others than they can.
+fn unusable(path: &Path, what: &str, group: u32) -> Option<String> {
+    let shown = path.display();
+    let Ok(data) = path.metadata() else {
+        return Some(format!(
+            "{shown} is not there, so recordings are not {what}; hrec-bastion(7) has how to make it"
+        ));
+    };
+    let mend = format!("run: chown root:hrec {shown} && chmod 640 {shown}");
+    if data.mode() & 0o007 != 0 {
+        return Some(format!("{shown} is open to people themselves; {mend}"));
+    }
+    let readable = data.gid() == group && data.mode() & 0o040 != 0;
+    (!readable)
+        .then(|| format!("sessions cannot read {shown}, so recordings are not {what}; {mend}"))
+}
+
+/// Why `hrec verify` would not know what this key has signed.
+fn distrusted(path: &Path, namespace: &str, list: &Path) -> Option<String> {
+    let mut public = path.as_os_str().to_owned();
+    public.push(".pub");
+    // A key that is not there is told of already.
+    let public = std::fs::read_to_string(PathBuf::from(public)).ok()?;
+    let (key, _) = PublicKey::from_line(public.trim())?;
+    let shown = list.display();
+    let mend = "hrec-bastion(7) has how to make the list";
+    let mut signers = Signers::default();
+    match std::fs::read_to_string(list) {
+        Ok(text) => signers.add("", &text),
+        Err(error) => {
+            return Some(format!(
+                "{shown}: {error}, so hrec verify trusts nothing that {} signs; {mend}",
+                path.display()
+            ));
+        }
+    }
+    // A session is sealed by a key of its own, which the signing key certifies.
+    let certifies = namespace == sshsig::NAMESPACE;
+    (!signers.trust(&key, namespace, certifies)).then(|| {
+        format!(
+            "{shown} does not have {}, so hrec verify trusts nothing that it signs; {mend}",
+            path.display()
+        )
+    })
 }
 
 /// The system's configuration: root's, all the way up.

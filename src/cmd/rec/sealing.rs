@@ -44,7 +44,9 @@ impl Sealing {
         let (sender, certified) = mpsc::channel();
         let made = if make { make_own(config) } else { Ok(None) };
         let (path, agent) = (config.seal_key(), agent());
-        let list = trusting(config);
+        // On a host whose sessions are its own affair so is the list: nobody's
+        // session writes there, and none goes without a seal for it.
+        let list = if make { trusting(config) } else { None };
         let (public, id) = (key.public(), id.to_owned());
         let after = u64::try_from(start.as_second()).unwrap_or(0);
         let certify = move || {
@@ -99,9 +101,11 @@ fn trusting(config: &Config) -> Option<PathBuf> {
 fn load(path: &Path, agent: Option<&Path>, list: Option<&Path>) -> Result<Signer> {
     let signer = Signer::load(path, agent)?;
     let Some(list) = list else { return Ok(signer) };
-    let known = std::fs::read_to_string(list).unwrap_or_default();
-    if signer.can_certify() && !known.contains(&signer.public().line()) {
-        signing::trust(list, &signer.principal(&own_name()), &signer.public().line())?;
+    let line = signer.public().line();
+    let known = |list: &Path| std::fs::read_to_string(list).is_ok_and(|text| text.contains(&line));
+    // Where the administrator has said it, nobody need say it again.
+    if signer.can_certify() && !known(list) && !known(Path::new(signing::SYSTEM_SIGNERS)) {
+        signing::trust(list, &signer.principal(&own_name()), &line)?;
     }
     Ok(signer)
 }

@@ -220,6 +220,17 @@ fn end(program: &Program, outcome: &Outcome<Result<Made>>) -> ExitCode {
         tell::unrecorded(outcome);
         return ExitCode::from(FAILED);
     }
+    // The person may not be told what only the host can mend, and whoever reads
+    // the output must not find it there.
+    if let Some((Ok(made), _)) = &outcome.finished {
+        let recording = made.path.display();
+        if let Some(why) = &made.unsealed {
+            syslog::warning(&format!("{recording} is not sealed: {why}"));
+        }
+        if let Some(why) = &made.untold {
+            syslog::warning(&format!("the ledger does not have the end of {recording}: {why}"));
+        }
+    }
     if let Exit::Signal(signal) = outcome.exit {
         signals::die_of(signal);
     }
