@@ -26,8 +26,9 @@ use super::writer::{Rules, StreamLimits, Tally, Writer};
 use crate::event::{Micros, TermSize};
 use crate::format::transfer::Follower;
 use crate::sys::clock::{self, Clock};
+use crate::sys::inherited;
 use crate::sys::monitor::{Monitor, Program, Stream};
-use crate::sys::nonblock::Nonblocking;
+use crate::sys::nonblock::{self, Nonblocking};
 use crate::sys::privilege::Own;
 use crate::sys::pty;
 use crate::sys::signals::Signals;
@@ -125,13 +126,15 @@ impl Prepared {
             if pty.is_some() && isatty(fd) {
                 return Ok(Stream::Pty);
             }
-            let open = rustix::io::fcntl_getfd(fd).is_ok();
-            if number == 0 && guarded && open {
+            // What the program cannot use there it gets as it is: nothing
+            // passes through it that could be kept.
+            let usable = !inherited::was_closed(number) && nonblock::is_for(fd, number > 0);
+            if number == 0 && guarded && usable {
                 let (theirs, to) = wide_pipe()?;
                 taps.push(Tap::new(number, Nonblocking::of(fd, false)?, Nonblocking::ours(to)?));
                 return Ok(Stream::Fd(theirs));
             }
-            if number == 0 || !open {
+            if number == 0 || !usable {
                 // Read through a pipe of ours, standard input would lose what
                 // the program leaves unread for the next one (`ssh -n` in a
                 // shell's `while read` loop).
@@ -153,7 +156,7 @@ impl Prepared {
             stream(2, rustix::stdio::stderr())?,
         ];
         drop(pipes);
-        let aside = if guarded { set_aside()? } else { Vec::new() };
+        let aside = if guarded { set_aside(&streams)? } else { Vec::new() };
         // In a pipeline other programs use the terminal as well: the program
         // gets it when it asks for it.
         let all_pty = streams.iter().all(|s| matches!(s, Stream::Pty));
@@ -302,14 +305,15 @@ fn wide_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((from, to))
 }
 
-/// Puts nothing in the places of standard input and output, where these are no
-/// terminal: the taps have them, and whoever is at the other end is to see the
+/// Puts nothing in the places of standard input and output, where these pass
+/// through hrec: the taps have them, and whoever is at the other end is to see the
 /// end when the program makes it, not only when hrec leaves.
-fn set_aside() -> io::Result<Vec<(u8, OwnedFd)>> {
+fn set_aside(streams: &[Stream; 3]) -> io::Result<Vec<(u8, OwnedFd)>> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, 0.into())?;
     let mut aside = Vec::new();
-    for (number, fd) in [(0, rustix::stdio::stdin()), (1, rustix::stdio::stdout())] {
-        if isatty(fd) {
+    let own = [(0, rustix::stdio::stdin()), (1, rustix::stdio::stdout())];
+    for ((number, fd), stream) in own.into_iter().zip(streams) {
+        if !matches!(stream, Stream::Fd(_)) {
             continue;
         }
         if let Ok(kept) = rustix::io::fcntl_dupfd_cloexec(fd, 3) {

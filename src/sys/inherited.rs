@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -36,9 +37,41 @@ extern "C" fn note() {
         noted.store(super::signals::is_ignored(signal), Ordering::Relaxed);
     }
     for (fd, noted) in (0..).zip(&CLOSED) {
-        // SAFETY: F_GETFD only looks.
-        noted.store(unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1, Ordering::Relaxed);
+        noted.store(is_closed(fd), Ordering::Relaxed);
     }
+}
+
+/// Whether a standard stream was closed. In a set-group-ID program the C library
+/// has put something there that gives EBADF for what the stream is for: a
+/// /dev/full that is open for writing on standard input, a /dev/null that is
+/// open for reading on the others.
+fn is_closed(fd: RawFd) -> bool {
+    // SAFETY: fcntl and getauxval only look here; fstat fills the structure,
+    // which is read only when it did.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags == -1 {
+            return true;
+        }
+        let mut data = MaybeUninit::<libc::stat>::uninit();
+        if libc::getauxval(libc::AT_SECURE) == 0 || libc::fstat(fd, data.as_mut_ptr()) != 0 {
+            return false;
+        }
+        let data = data.assume_init();
+        let (mode, device) = match fd {
+            0 => (libc::O_WRONLY, libc::makedev(1, 7)),
+            _ => (libc::O_RDONLY, libc::makedev(1, 3)),
+        };
+        data.st_mode & libc::S_IFMT == libc::S_IFCHR
+            && data.st_rdev == device
+            && flags & libc::O_ACCMODE == mode
+    }
+}
+
+/// Whether this standard stream was closed when the process was started.
+#[must_use]
+pub fn was_closed(stream: u8) -> bool {
+    CLOSED.get(usize::from(stream)).is_some_and(|noted| noted.load(Ordering::Relaxed))
 }
 
 /// Notes the descriptors beyond the standard streams that are open: everything

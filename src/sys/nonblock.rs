@@ -15,6 +15,15 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 /// promises room for `PIPE_BUF` bytes on a pipe, pipe(7).
 const SAFE_WRITE: usize = 4096;
 
+/// Whether a descriptor is open for reading, or for writing. Opened anew it could
+/// do what whoever handed it on has not let it.
+#[must_use]
+pub fn is_for(fd: BorrowedFd<'_>, write: bool) -> bool {
+    let other = if write { OFlags::RDONLY } else { OFlags::WRONLY };
+    rustix::fs::fcntl_getfl(fd)
+        .is_ok_and(|flags| !flags.contains(OFlags::PATH) && flags & OFlags::RWMODE != other)
+}
+
 /// One of the person's descriptors, as hrec uses it.
 #[derive(Debug)]
 pub struct Nonblocking {
@@ -34,7 +43,7 @@ impl Nonblocking {
         let direction = if write { OFlags::WRONLY } else { OFlags::RDONLY };
         // A regular file never blocks, and a second description of it would
         // have an offset of its own.
-        if matches!(kind, FileType::Fifo | FileType::CharacterDevice) {
+        if matches!(kind, FileType::Fifo | FileType::CharacterDevice) && is_for(fd, write) {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
             let flags = direction | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
             if let Ok(fd) = open(path, flags, Mode::empty()) {

@@ -92,6 +92,39 @@ fn a_signal_that_ends_the_program_is_what_sshd_tells() {
     }
 }
 
+/// Streams that are closed, or open for the other direction: with the
+/// set-group-ID binary the C library has put something into closed ones.
+#[test]
+fn streams_that_cannot_be_used_are_so_inside_too() {
+    let bastion = Bastion::start();
+    bastion.write("alice", "file", "text");
+    let shell = bastion.sandbox.path("bin/hrec-shell");
+    for (command, redirection) in [
+        ("timeout 20 cat; echo $?", "<&-"),
+        ("read a; echo $?", "<&-"),
+        ("timeout 20 cat; echo $?", "0>file2"),
+        ("echo a; echo $? >&2", ">&-"),
+        ("echo a; echo $? >&2", "1</dev/null"),
+        ("echo a; echo $? >&2", "1<file"),
+        ("echo a >&2; echo $?", "2>&-"),
+        ("ls -l /proc/self/fd | grep -c '[12] ->' >&2", "<&- >&-"),
+    ] {
+        let run = |program: &str| {
+            let line = format!(
+                "'{program}' -c '{}' {redirection}; echo ended $?",
+                command.replace('\'', "'\\''")
+            );
+            let ran = bastion.ssh("alice", &line, b"");
+            (ran.text(), String::from_utf8_lossy(&ran.stderr).into_owned(), ran.status)
+        };
+        let (with, alone) = (run(&shell.display().to_string()), run("/bin/bash"));
+        let said = |text: &str| text.replace("/bin/bash: ", "bash: ");
+        assert_eq!(with.0, alone.0, "{command} {redirection}: {with:?}");
+        assert_eq!(said(&with.1), said(&alone.1), "{command} {redirection}");
+        assert_eq!(with.2, alone.2, "{command} {redirection}");
+    }
+}
+
 #[test]
 fn a_stream_beyond_the_bucket_is_counted_hashed_and_passed_on() {
     let bastion = Bastion::with("[shell]\nstream_burst = \"64KiB\"\nstream_rate = \"1KiB\"\n");
