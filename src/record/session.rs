@@ -172,6 +172,7 @@ impl Prepared {
         };
         let (master, slave) = pty.map_or((None, None), |p| (Some(p.master), Some(p.slave)));
         let monitor = Monitor::fork(program, slave)?;
+        inherited::hear_broken_pipes();
         let signals = Signals::block(&SIGNALS)?;
         Ok(Self {
             tty,
@@ -276,11 +277,13 @@ impl Prepared {
         // time a panic arrives here; what was recorded up to then is finished.
         let ran = catch_unwind(AssertUnwindSafe(|| relay.run()));
         let _ = std::panic::take_hook();
-        let (exit, reason, refused, monitor) = match ran {
-            Ok(Ended { exit, reason, refused, monitor }) => (exit, reason, refused, Some(monitor)),
+        let (exit, reason, refused, monitor, signals) = match ran {
+            Ok(Ended { exit, reason, refused, monitor, signals }) => {
+                (exit, reason, refused, Some(monitor), signals)
+            }
             Err(_) => {
                 queue.fail(&format!("an error inside hrec: {}", last_words()));
-                (Exit::Signal(libc::SIGHUP), Reason::Interrupted, None, None)
+                (Exit::Signal(libc::SIGHUP), Reason::Interrupted, None, None, None)
             }
         };
         let duration = clock.micros();
@@ -292,6 +295,9 @@ impl Prepared {
         }
         let limit = if reason == Reason::StoreFailed { FINISH_FAILED } else { FINISH };
         let finished = finished.recv_timeout(limit).ok();
+        // What came too late for the program ends nothing any more.
+        while signals.as_ref().and_then(Signals::next).is_some() {}
+        drop(signals);
         let failure = queue.failure().map(str::to_owned);
         let refused = refused.map(io::Error::from);
         Ok(Outcome { exit, reason, duration, failure, refused, finished })

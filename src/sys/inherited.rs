@@ -97,6 +97,14 @@ pub(super) fn descriptors() -> &'static [RawFd] {
     DESCRIPTORS.get().map_or(&[], Vec::as_slice)
 }
 
+/// Makes SIGPIPE known to this process, unless its caller ignored it.
+pub fn hear_broken_pipes() {
+    let [ignored, _] = &IGNORED;
+    if !ignored.load(Ordering::Relaxed) {
+        super::signals::hear_broken_pipes();
+    }
+}
+
 /// Closes them here: the program has them, and one that it closes must be
 /// closed (the other end of a pipe waits for that). Only once.
 pub fn close_descriptors() {

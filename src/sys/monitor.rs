@@ -36,6 +36,21 @@ use super::signals::{Signals, to_group};
 /// its record.
 pub const GRACE: Duration = Duration::from_secs(2);
 
+/// What, without a PTY, somebody sends the process group that the monitor shares
+/// with the program: the program has it, and the monitor lives to tell of that.
+const FOR_THE_GROUP: [i32; 10] = [
+    libc::SIGTSTP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
+    libc::SIGXCPU,
+];
+
 /// What the monitor says happened to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -145,6 +160,13 @@ impl Monitor {
         send(self.socket.as_fd(), tag, value);
     }
 
+    /// Lets a monitor go on that was stopped with its process group.
+    pub fn go_on(&self) {
+        if let Some(pid) = self.pid {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::CONT);
+        }
+    }
+
     /// The next report; `Ok(None)` when the monitor is gone.
     ///
     /// # Errors
@@ -219,6 +241,8 @@ impl Watch {
             vec![libc::SIGCHLD, libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
         if pty.is_some() {
             signals.extend([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
+        } else {
+            signals.extend(FOR_THE_GROUP);
         }
         let signals = Signals::block(&signals)?;
         if let Some(pty) = &pty {
@@ -361,7 +385,9 @@ impl Watch {
                     if self.reap() {
                         return self.linger();
                     }
-                } else if self.pty.is_some() || !arrived.kernel {
+                } else if self.pty.is_some()
+                    || !arrived.kernel && !FOR_THE_GROUP.contains(&arrived.signal)
+                {
                     self.pass_on(arrived.signal);
                 }
             }

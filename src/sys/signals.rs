@@ -14,6 +14,8 @@ pub struct Arrived {
     /// Whether the kernel sent it (a key on the terminal, a hang-up), rather
     /// than a process.
     pub kernel: bool,
+    /// Whether it is this process's own doing: SIGPIPE for a write of its own.
+    pub own: bool,
 }
 
 /// Signals that are blocked and read through signalfd(2). No handler, so no
@@ -87,6 +89,8 @@ impl Signals {
         Some(Arrived {
             signal: i32::try_from(info.ssi_signo).unwrap_or(0),
             kernel: info.ssi_code == libc::SI_KERNEL,
+            own: u32::try_from(rustix::process::getpid().as_raw_nonzero().get())
+                .is_ok_and(|own| own == info.ssi_pid),
         })
     }
 }
@@ -111,6 +115,18 @@ impl AsFd for Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         restore(&self.before);
+    }
+}
+
+/// Lets [`Signals`] have SIGPIPE, which the Rust runtime ignores, and which would
+/// not be queued then. Where it is not blocked it has no effect all the same.
+pub fn hear_broken_pipes() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: the handler does nothing, so it may run anywhere; signal(2) as the
+    // C library has it restarts what it interrupts.
+    unsafe {
+        libc::signal(libc::SIGPIPE, handler as libc::sighandler_t);
     }
 }
 
@@ -167,6 +183,12 @@ pub fn die_of(signal: i32) {
     }
 }
 
+/// Stops this process alone with SIGTSTP, and returns once it goes on, or the
+/// kernel has discarded the stop.
+pub fn stop_self() {
+    stop(rustix::process::getpid().as_raw_nonzero().get(), libc::SIGTSTP);
+}
+
 /// Stops this process's own process group with a job-control signal, so that
 /// the pipeline it stands in stops as a whole, as a terminal's ^Z would have it.
 /// Returns once it goes on: whether it was stopped at all. The kernel discards
@@ -175,17 +197,22 @@ pub fn stop_own_group(signal: i32) -> bool {
     // SIGSTOP cannot be discarded; one that nobody can end must not be sent.
     let signal = if signal == libc::SIGSTOP { libc::SIGTSTP } else { signal };
     let before = continued();
+    stop(0, signal);
+    continued() && !before
+}
+
+/// Sends `whom`, 0 for the process group, this signal, and has it here.
+fn stop(whom: i32, signal: i32) {
     let set = set_of(&[signal]);
     // SAFETY: the set is initialised, kill(2) has no memory preconditions. The
     // signal is delivered to this thread before pthread_sigmask returns, since
     // every other thread has it blocked.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
-        libc::kill(0, signal);
+        libc::kill(whom, signal);
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
     }
-    continued() && !before
 }
 
 /// Whether a SIGCONT waits, blocked, to be read.

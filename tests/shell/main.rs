@@ -14,3 +14,4 @@ mod bastion;
 mod programs;
 mod same;
 mod sealed;
+mod signals;

@@ -66,6 +66,9 @@ pub struct Ended {
     pub refused: Option<Errno>,
     /// To be reaped when there is time for it.
     pub monitor: Monitor,
+    /// Blocked still, where there is no terminal: whoever signals the process
+    /// group means the program, and not its record.
+    pub signals: Option<Signals>,
 }
 
 /// What the relay works on.

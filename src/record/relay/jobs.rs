@@ -76,16 +76,26 @@ impl Relay {
             libc::SIGWINCH => self.sync_size(),
             libc::SIGHUP => self.lose_person(),
             libc::SIGTERM => self.begin_ending(Reason::Ended, Step::Terminate),
-            libc::SIGCONT => self.come_back(),
+            libc::SIGCONT => {
+                self.come_back();
+                if self.tty.is_none() {
+                    // Sent to hrec alone it is meant for the program.
+                    self.monitor.go_on();
+                    self.monitor.order(Order::Signal(libc::SIGCONT));
+                }
+            }
+            libc::SIGTSTP if self.tty.is_none() => {
+                if !arrived.kernel {
+                    self.monitor.order(Order::Signal(libc::SIGTSTP));
+                }
+                signals::stop_self();
+            }
+            libc::SIGPIPE if arrived.own => {}
             // Without a PTY the program is in hrec's process group: what a key
             // sent, it has got.
-            libc::SIGTSTP if self.master.is_none() => {
-                signals::stop_own_group(libc::SIGTSTP);
-            }
-            signal if self.master.is_some() || !arrived.kernel => {
-                self.monitor.order(Order::Signal(signal));
-            }
-            _ => {}
+            libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP
+                if self.master.is_none() && arrived.kernel => {}
+            signal => self.monitor.order(Order::Signal(signal)),
         }
     }
 

@@ -43,7 +43,7 @@ const PTY_HOLDS: usize = 1 << 18;
 const FOREGROUND_CHECK: Duration = Duration::from_millis(300);
 
 /// The signals that the relay takes as data.
-pub const SIGNALS: [i32; 10] = [
+pub const SIGNALS: [i32; 17] = [
     libc::SIGTERM,
     libc::SIGHUP,
     libc::SIGINT,
@@ -53,6 +53,15 @@ pub const SIGNALS: [i32; 10] = [
     libc::SIGWINCH,
     libc::SIGCONT,
     libc::SIGTSTP,
+    // Sent by name, by a timer that was set before, or to the whole process group:
+    // the program's to die of.
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
     // Beyond RLIMIT_FSIZE, to the thread that writes: blocked, so that the store
     // fails with EFBIG, and hrec lives to say so.
     libc::SIGXFSZ,
@@ -178,9 +187,10 @@ impl Relay {
         // The master first: the hang-up reaches the monitor while it leads the
         // session, and whatever holds the terminal still.
         drop(self.master);
+        let signals = self.tty.is_none().then_some(self.signals);
         drop(self.tty);
         let refused = self.taps.iter().find_map(Tap::refused);
-        Ended { exit, reason, refused, monitor: self.monitor }
+        Ended { exit, reason, refused, monitor: self.monitor, signals }
     }
 
     fn is_over(&self) -> bool {
