@@ -195,6 +195,7 @@ fn hrec(args: &[&str], input: Option<&Path>) -> Output {
         .args(args)
         .env_clear()
         .env("HOME", "/nonexistent")
+        .env("TZ", "UTC")
         .stdin(stdin)
         .output()
         .unwrap()
@@ -248,6 +249,68 @@ fn speed_and_idle_limit() {
     assert_eq!(hrec(&["play", path.to_str().unwrap()], None).stdout, b"a\n");
     let took = start.elapsed();
     assert!((Duration::from_millis(100)..PATIENCE).contains(&took), "{took:?}, not 100 s");
+}
+
+/// A recording of ten minutes, a line a minute on six rows.
+fn minutes(dir: &Path) -> PathBuf {
+    let header = HEADER.replace("}}", "},\"timestamp\":1795269600}");
+    let lines: String = (1..=10).map(|n| format!("[60,\"o\",\"line {n}\\r\\n\"]\n")).collect();
+    let path = dir.join("minutes.cast");
+    std::fs::write(&path, format!("{header}{lines}")).unwrap();
+    path
+}
+
+#[test]
+fn the_plain_replay_begins_where_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = minutes(dir.path());
+    let file = path.to_str().unwrap();
+    let lines = |from: u32| (from..=10).map(|n| format!("line {n}\n")).collect::<String>();
+    // 2026-11-21 14:00 UTC. Six rows, the last of them blank: after the eighth
+    // line three have gone.
+    for at in ["480", "8m", "8:00.5", "80%", "14:08", "0:08:00"] {
+        for name in [file, "-"] {
+            let args = ["play", "--plain", "--at", at, "--speed", "1000", name];
+            let output = hrec(&args, Some(&path));
+            assert_eq!(String::from_utf8_lossy(&output.stdout), lines(4), "{at} {name}");
+            assert_eq!((output.status.code(), err(&output)), (Some(0), ""), "{at} {name}");
+        }
+    }
+    assert_eq!(hrec(&["play", "--at", "100%", file], None).stdout, lines(6).as_bytes());
+    assert_eq!(hrec(&["play", "--at", "9h", file], None).stdout, lines(6).as_bytes());
+
+    // On a terminal: the screen as it was, at once, and then what came next.
+    let args = ["play", "--plain", "--idle-limit", "0", "--at", "8m", file];
+    let mut outer = Outer::run(&args);
+    outer.wait_for("line 8");
+    assert!(!outer.text().contains("line 3"), "{:?}", outer.text());
+    assert!(!outer.text().contains("line 9"), "{:?}", outer.text());
+    outer.master.take_writer().unwrap().write_all(b"q").unwrap();
+    assert!(outer.end().success());
+}
+
+#[test]
+fn a_place_that_no_recording_has_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = minutes(dir.path());
+    let file = path.to_str().unwrap();
+    for at in ["NaN", "garbage", "", "1:2:3:4", "1e9", "x:y"] {
+        let output = hrec(&["play", "--plain", "--at", at, file], None);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), &b""[..]), "{at}");
+        let told = err(&output);
+        assert!(told.contains("--at") && told.contains("1:23:45, 12m30s"), "{told}");
+    }
+    for at in ["200%", "NaN%", "23:00"] {
+        let output = hrec(&["play", "--plain", "--at", at, file], None);
+        assert_eq!(output.status.code(), Some(125), "{at}");
+        assert!(err(&output).contains("is not in the recording"), "{}", err(&output));
+        assert!(!err(&output).contains("is no time"), "{}", err(&output));
+    }
+    // On a terminal too, before it is taken.
+    let mut outer = Outer::run(&["play", "--at", "x:y", file]);
+    assert_eq!(outer.child.wait().unwrap().exit_code(), 125);
+    outer.wait_for("12m30s");
+    assert!(!outer.text().contains("?1049h"), "{:?}", outer.text());
 }
 
 #[test]

@@ -173,6 +173,9 @@ pub struct Play {
     pub rec: Option<OsString>,
 
     /// Begin at T: 90 (seconds), 1:23:45, 12m30s, 50%, or 14:03 (by the local clock)
+    ///
+    /// With the screen as it was then. Where the output is no terminal, the lines that had left the screen by then
+    /// are left out.
     #[arg(long, value_name = "T")]
     pub at: Option<String>,
 

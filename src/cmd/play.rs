@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use super::info::{Content, Facts};
 use super::ledger;
 use super::library::Shelf;
-use super::place::Place;
+use super::place::{Place, identities};
 use super::source::Source;
 use super::stage::Stage;
 use super::told;
@@ -19,7 +19,7 @@ use super::verify::verdict;
 use crate::cli;
 use crate::config::Config;
 use crate::config::identity::to_read_with;
-use crate::event::{Header, Micros};
+use crate::event::{Data, Event, Header, Micros};
 use crate::format::cipher::Identities;
 use crate::play::browser::{Browser, Browsing, Choice, Desk};
 use crate::play::clock::{Speed, Wall, go_to, is_by_clock};
@@ -29,8 +29,10 @@ use crate::play::panel::Shown;
 use crate::play::prompt::Message;
 use crate::play::{Check, Ended, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
+use crate::screen::Text;
 use crate::sys::clock::zone;
 use crate::sys::signals::die_of;
+use crate::timeline::scan::{MOST_CLOCKS, wall_clock};
 use crate::timeline::{LineEnds, Timeline, Wake, idle_limit, speed, with_streams};
 
 /// Runs the verb.
@@ -38,6 +40,11 @@ use crate::timeline::{LineEnds, Timeline, Wake, idle_limit, speed, with_streams}
 /// # Errors
 /// When the recording cannot be opened or read, or the terminal is gone.
 pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
+    // What no recording could have, before anything is asked or opened.
+    if let Some(at) = &args.at {
+        go_to(at, 0, Micros::MAX, &Wall::new(None, zone()))
+            .map_err(|wrong| anyhow!("--at: {wrong}"))?;
+    }
     if args.plain || !std::io::stdout().is_terminal() || is_dumb() {
         return replay(args, config);
     }
@@ -172,9 +179,7 @@ fn is_dumb() -> bool {
 
 fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake) -> Result<Setup> {
     let header = timeline.header();
-    let ours = header.hrec.as_ref().and_then(|hrec| hrec.get("start")?.as_str()?.parse().ok());
-    let start = || header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
-    let wall = Wall::new(ours.or_else(start), zone());
+    let wall = wall(header);
     let opened = Content { header, version: timeline.version(), state: timeline.state() };
     let details = place.map(|place| {
         let manifest = place.manifest();
@@ -194,6 +199,13 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
         Box::new(check) as Check
     });
     Ok(Setup { name, keymap, wall, details, check, notes, remark, chosen: false, wake })
+}
+
+/// The clock on the wall, by what the header says.
+fn wall(header: &Header) -> Wall {
+    let ours = header.hrec.as_ref().and_then(|hrec| hrec.get("start")?.as_str()?.parse().ok());
+    let start = || header.timestamp.and_then(|at| jiff::Timestamp::from_second(at).ok());
+    Wall::new(ours.or_else(start), zone())
 }
 
 /// The person's own markers, and why they cannot be read. Those of what comes
@@ -255,29 +267,94 @@ fn micros(time: Duration) -> Micros {
 /// terminal, its text.
 fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     let rec = args.rec.as_deref().unwrap_or(OsStr::new("-1"));
-    let mut source = Source::open("play", rec, &args.identity, config)?;
-    let header = source.header().clone();
-    let limit = limit(args, config, &header);
-    let events = with_streams(&mut source, LineEnds::Terminal);
+    let Some(at) = &args.at else {
+        let mut source = Source::open("play", rec, &args.identity, config)?;
+        let header = source.header().clone();
+        let events = with_streams(&mut source, LineEnds::Terminal);
+        let ended = show(args, config, &header, 0, events)?;
+        return Ok(replayed(ended, &source.named_remarks(), source.is_damaged()));
+    };
+    // Read more than once: only its end tells what half of it is.
+    let identities = identities(&args.identity, config)?;
+    let mut timeline = if rec == "-" {
+        let stdin = std::io::stdin().lock();
+        let source = recording::Source::open_input("standard input", stdin, &identities)?;
+        ledger::view_of(config, "play", source.header())?;
+        Timeline::new(source)
+    } else {
+        let place = Place::find(rec, config)?;
+        let timeline = open(&place, &identities)?;
+        ledger::view(config, "play", &place)?;
+        timeline
+    };
+    let from = place_of(at, &mut timeline)?;
+    let mut events = timeline.events(0)?;
+    let whole = events.by_ref().map(|event| Ok(event?.1));
+    let ended = show(args, config, timeline.header(), from, whole)?;
+    Ok(replayed(ended, &events.named_remarks(), events.is_damaged()))
+}
+
+/// Where `--at` is in this recording.
+fn place_of(at: &str, timeline: &mut Timeline) -> Result<Micros> {
+    let end = timeline.duration()?;
+    let mut wall = wall(timeline.header());
+    if wall.is_known() && is_by_clock(at, end) {
+        let mut clocks = Vec::new();
+        for event in timeline.events(0)? {
+            let (_, event) = event?;
+            if let Data::Fact(fact) = &event.data {
+                clocks.extend(wall_clock(fact).map(|wall| (event.time, wall)));
+            }
+            if clocks.len() == MOST_CLOCKS {
+                break;
+            }
+        }
+        wall.learn(clocks);
+    }
+    go_to(at, 0, end, &wall).map_err(|wrong| anyhow!("--at: {wrong}"))
+}
+
+/// Replays events from a time on.
+fn show(
+    args: &cli::Play,
+    config: &Config,
+    header: &Header,
+    from: Micros,
+    events: impl Iterator<Item = Result<Event>>,
+) -> Result<Ended> {
+    let mut events = events.peekable();
+    let mut text = Text::new(header.size);
+    while let Some(Ok(event)) =
+        events.next_if(|event| from > 0 && event.as_ref().is_ok_and(|event| event.time <= from))
+    {
+        // What was final by then is not shown.
+        text.event(&event);
+    }
+    let events = events
+        .map(|event| event.map(|event| Event { time: event.time.saturating_sub(from), ..event }));
+    let limit = limit(args, config, header);
     let events = idle_limit(events, (!limit.is_zero()).then_some(limit));
     let events = speed(events, args.speed);
-
     let terminal = match std::io::stdout().is_terminal() {
         true => Terminal::take()?,
         false => None,
     };
-    let ended = match terminal {
-        Some(mut terminal) => plain::on_terminal(&header, events, &mut terminal)?,
+    match terminal {
+        Some(mut terminal) => plain::on_terminal(text.into_model(), events, &mut terminal),
         None => {
-            plain::as_lines(&header, events, &mut super::out::out(), plain::sleeper())?;
-            Ended::Whole
+            plain::as_lines(text, events, &mut super::out::out(), plain::sleeper())?;
+            Ok(Ended::Whole)
         }
-    };
-    tell(&source.named_remarks());
+    }
+}
+
+/// What is left to say after a replay.
+fn replayed(ended: Ended, remarks: &[String], damaged: bool) -> ExitCode {
+    tell(remarks);
     if let Ended::Signal(signal) = ended {
         die_of(signal);
     }
-    Ok(status(source.is_damaged()))
+    status(damaged)
 }
 
 fn tell(remarks: &[String]) {

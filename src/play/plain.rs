@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use super::{Ended, Viewer, Wake};
-use crate::event::{Event, Header, Micros};
+use crate::event::{Event, Micros};
 use crate::screen::{Model, Painter, Text, push_final};
 
 /// A screen that changes all the time is painted this often (µs): 30 times a
@@ -20,17 +20,16 @@ const FRAME: Micros = 33_000;
 /// it: half-drawn screens flicker.
 const SETTLE: Micros = 5_000;
 
-/// Plays events on a terminal, each at its time.
+/// Plays events on a terminal, each at its time, from this screen on.
 ///
 /// # Errors
 /// What `events` yields, after what came before it was shown; or when the
 /// terminal is gone.
 pub fn on_terminal<E: From<io::Error>>(
-    header: &Header,
+    mut model: Model,
     events: impl IntoIterator<Item = Result<Event, E>>,
     viewer: &mut impl Viewer,
 ) -> Result<Ended, E> {
-    let mut model = Model::new(header.size);
     let ended = play(&mut model, events, viewer);
     let left = viewer.leave();
     let mut last = Vec::new();
@@ -75,18 +74,17 @@ fn play<E: From<io::Error>>(
 }
 
 /// Writes the text of a recording, each line when it became final, and at the
-/// end what is left on the screen.
+/// end what is left on the screen. `text` has what came before the events.
 ///
 /// # Errors
 /// What `events` yields, after what came before it was written; or when `out`
 /// fails.
 pub fn as_lines<E: From<io::Error>>(
-    header: &Header,
+    mut text: Text,
     events: impl IntoIterator<Item = Result<Event, E>>,
     out: &mut impl Write,
     mut wait: impl FnMut(Micros),
 ) -> Result<(), E> {
-    let mut text = Text::new(header.size);
     let mut failed = None;
     for event in events {
         match event {
@@ -185,8 +183,8 @@ mod tests {
         }
     }
 
-    fn header() -> Header {
-        Header { size: TermSize::clamped(20, 4), ..Header::default() }
+    fn blank() -> Model {
+        Model::new(TermSize::clamped(20, 4))
     }
 
     fn outputs(list: &[(Micros, &str)]) -> Vec<io::Result<Event>> {
@@ -200,7 +198,7 @@ mod tests {
     fn each_screen_at_its_time_and_the_last_one_stays() {
         let events = outputs(&[(0, "one"), (500_000, "\r\ntwo"), (2_000_000, "\r\nthree")]);
         let mut viewer = Headless::new(vec![]);
-        assert_eq!(on_terminal(&header(), events, &mut viewer).unwrap(), Ended::Whole);
+        assert_eq!(on_terminal(blank(), events, &mut viewer).unwrap(), Ended::Whole);
         assert!(viewer.left);
         let frames: Vec<_> = viewer.frames.iter().map(|(t, lines)| (*t, lines.join("|"))).collect();
         let expected =
@@ -212,7 +210,7 @@ mod tests {
     fn a_flood_is_painted_by_frames() {
         let many: Vec<_> = (0..10_000u64).map(|n| (n * 100, "x\r\n")).collect();
         let mut viewer = Headless::new(vec![]);
-        on_terminal(&header(), outputs(&many), &mut viewer).unwrap();
+        on_terminal(blank(), outputs(&many), &mut viewer).unwrap();
         assert!((25..40).contains(&viewer.frames.len()), "{}", viewer.frames.len());
     }
 
@@ -220,7 +218,7 @@ mod tests {
     fn a_smaller_window_is_painted_anew() {
         let events = outputs(&[(0, "first line\r\nsecond"), (1_000_000, "!")]);
         let mut viewer = Headless::new(vec![(500_000, Wake::Repaint)]);
-        on_terminal(&header(), events, &mut viewer).unwrap();
+        on_terminal(blank(), events, &mut viewer).unwrap();
         let (time, lines) = &viewer.frames[1];
         assert_eq!((*time, lines.join("|")), (500_000, "first line|second".to_owned()));
     }
@@ -230,7 +228,7 @@ mod tests {
         for (wake, ended) in [(Wake::Quit, Ended::Quit), (Wake::Signal(15), Ended::Signal(15))] {
             let events = outputs(&[(0, "one"), (500_000, "\r\ntwo")]);
             let mut viewer = Headless::new(vec![(100_000, wake)]);
-            assert_eq!(on_terminal(&header(), events, &mut viewer).unwrap(), ended);
+            assert_eq!(on_terminal(blank(), events, &mut viewer).unwrap(), ended);
             assert!(viewer.left);
             assert_eq!(viewer.frames.last().unwrap().1, ["one"]);
         }
@@ -241,13 +239,16 @@ mod tests {
         let mut events = outputs(&[(0, "one")]);
         events.push(Err(io::Error::other("gone")));
         let mut viewer = Headless::new(vec![]);
-        assert!(on_terminal(&header(), events, &mut viewer).is_err());
+        assert!(on_terminal(blank(), events, &mut viewer).is_err());
         assert_eq!(viewer.frames.last().unwrap().1, ["one"]);
 
         let mut events = outputs(&[(0, "one\r\n"), (5, "two")]);
         events.push(Err(io::Error::other("gone")));
         let (mut out, mut waits) = (Vec::new(), Vec::new());
-        assert!(as_lines(&header(), events, &mut out, |t| waits.push(t)).is_err());
+        assert!(
+            as_lines(Text::new(TermSize::clamped(20, 4)), events, &mut out, |t| waits.push(t))
+                .is_err()
+        );
         assert_eq!(out, b"one\ntwo\n");
         assert_eq!(waits, [0, 5]);
     }

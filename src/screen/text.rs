@@ -32,6 +32,12 @@ impl Text {
         reports.into_iter().flatten().map(printable).collect()
     }
 
+    /// The screen now.
+    #[must_use]
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
     /// What is left on the screen at the end.
     #[must_use]
     pub fn finish(self) -> Vec<String> {

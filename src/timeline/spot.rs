@@ -78,6 +78,18 @@ impl Events {
     pub fn remarks(&self) -> Vec<String> {
         self.recording.remarks()
     }
+
+    /// As [`Recording::named_remarks`].
+    #[must_use]
+    pub fn named_remarks(&self) -> Vec<String> {
+        self.recording.named_remarks()
+    }
+
+    /// As [`Recording::is_damaged`].
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.recording.is_damaged()
+    }
 }
 
 impl Iterator for Events {

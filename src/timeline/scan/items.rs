@@ -28,7 +28,7 @@ const MOST: usize = 200_000;
 /// More of an item's text is not kept, in bytes.
 const LONGEST: usize = 4096;
 /// Nor more places where the wall clock was noted: a person sets it seldom.
-const CLOCKS: usize = 10_000;
+pub const MOST_CLOCKS: usize = 10_000;
 /// A typed line is kept when it is known that it was no secret, some events
 /// later: so many are remembered. Of one that came later still, nothing tells
 /// where it was typed but where it stands.
@@ -59,7 +59,7 @@ impl Found for Part {
         self.activity.add(&later.activity);
         self.pauses.add(&later.pauses);
         self.clocks.extend(later.clocks);
-        self.clocks.truncate(CLOCKS);
+        self.clocks.truncate(MOST_CLOCKS);
         self.end = self.end.max(later.end);
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn scan(task: &Task<'_, Part>, carried: &Carried) -> Result<()> {
                     item(kind, text);
                 }
                 typed.fact(fact);
-                part.clocks.extend(wall(fact).map(|wall| (event.time, wall)));
+                part.clocks.extend(wall_clock(fact).map(|wall| (event.time, wall)));
             }
             _ => {}
         }
@@ -179,7 +179,8 @@ fn typed_item(line: TypedLine) -> Item {
 }
 
 /// What the clock on the wall showed, by a fact that says so.
-fn wall(fact: &Fact) -> Option<Timestamp> {
+#[must_use]
+pub fn wall_clock(fact: &Fact) -> Option<Timestamp> {
     let notes = matches!(fact.kind.as_str(), "clock" | "suspend" | "resume");
     fact.fields.get("wall").filter(|_| notes)?.as_str()?.parse().ok()
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 pub use self::activity::Stretch;
 use self::items::{Carried, Part};
+pub use self::items::{MOST_CLOCKS, wall_clock};
 use super::Timeline;
 use super::sweep::{Segment, Sweep, Task, Wake};
 use crate::event::Micros;
