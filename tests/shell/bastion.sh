@@ -36,13 +36,13 @@ person eve 64107 /bin/bash
 # Not on a file system that ignores the set-group-ID bit.
 mkdir "$base/bin"
 mount -t tmpfs -o mode=755 none "$base/bin"
-# As hrec-bastion(7) has it, to the letter but for two places.
+# As hrec-bastion(7) has it, to the letter but for two places and a number.
 (
     mkdir "$base/unpacked"
     cd "$base/unpacked"
     cp "$hrec" hrec
     sed -n '/^\.Ss Setting it up/,/^\.Ed/p' "$page" | sed -e '1,/^\.Bd/d' -e '/^\.Ed/d' -e 's/\\(aq/'"'/g" \
-        -e "s#/usr/bin#$base/bin#g" -e "s#/var/lib/hrec#$base/store#g" >commands
+        -e 's/^groupadd/& --gid 64100/' -e "s#/usr/bin#$base/bin#g" -e "s#/var/lib/hrec#$base/store#g" >commands
     sed -i "s#^ln -s hrec #cd $base/bin; &#" commands
     sed -i "s#^install -d #cd $base/unpacked; &#" commands
     set -x
