@@ -13,6 +13,8 @@
 
 #![allow(unsafe_code)]
 
+mod wire;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -21,11 +23,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, waitpid};
 use rustix::termios::tcsetpgrp;
 
+pub use self::wire::{Order, Report};
+use self::wire::{receive, send};
 use super::inherited;
 use super::privilege::{self, Own};
 use super::signals::{Signals, to_group};
@@ -50,38 +54,6 @@ const FOR_THE_GROUP: [i32; 10] = [
     libc::SIGSTKFLT,
     libc::SIGXCPU,
 ];
-
-/// What the monitor says happened to the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// It is there, and under a PTY in its place: keys that are signals reach
-    /// it from now on.
-    Started,
-    /// It could not be executed: errno, execve(2).
-    ExecFailed(i32),
-    /// It was stopped by this signal.
-    Stopped(i32),
-    /// It ended with this status, 0 to 255.
-    Exited(i32),
-    /// It was ended by this signal.
-    Killed(i32),
-    /// It has been sent the SIGHUP that was ordered.
-    HungUp,
-}
-
-/// What the monitor is told to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Start the program now: everything it needs is there.
-    Start,
-    /// Let a stopped program go on, in the PTY's foreground or background.
-    Continue {
-        /// Whether it may use the terminal.
-        foreground: bool,
-    },
-    /// Pass this signal on to the program('s process group).
-    Signal(i32),
-}
 
 /// A standard stream of the program.
 #[derive(Debug)]
@@ -196,20 +168,6 @@ impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-fn send(socket: BorrowedFd<'_>, tag: u8, value: i32) {
-    let [a, b, c, d] = value.to_le_bytes();
-    let message = [tag, a, b, c, d];
-    let _ = rustix::io::retry_on_intr(|| rustix::net::send(socket, &message, SendFlags::NOSIGNAL));
-}
-
-fn receive(socket: BorrowedFd<'_>) -> rustix::io::Result<Option<(u8, i32)>> {
-    let mut message = [0u8; 5];
-    let (n, _) =
-        rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut message, RecvFlags::DONTWAIT))?;
-    let [tag, a, b, c, d] = message;
-    Ok((n == message.len()).then(|| (tag, i32::from_le_bytes([a, b, c, d]))))
 }
 
 /// The monitor itself, in its own process.
