@@ -126,8 +126,8 @@ commands! {
     }
     "Keeping" {
         Mark "mark" ["m"] "set a marker, in your own notes";
-        Select "select" ["v"] "select text";
-        Copy "copy" ["y"] "copy the visible text, or the selection";
+        Select "select" ["v"] "select text: move, v or space begins, y copies";
+        Copy "copy" ["y"] "copy the visible text; while selecting, that or the line";
         Save "save" ["s"] "write the screen to a file, as text, ANSI or SVG";
     }
     "Leaving" {

@@ -63,6 +63,23 @@ impl Selection {
         self.caret = (moved(self.caret.0, columns, size.0), moved(self.caret.1, rows, size.1));
     }
 
+    /// All of the line that the caret is on, wrapped rows and all.
+    #[must_use]
+    pub fn line<'a>(&self, rows: impl IntoIterator<Item = &'a Line>) -> Self {
+        let (mut first, mut last) = (0, self.caret.1);
+        for (row, line) in (0_u16..).zip(rows) {
+            last = row;
+            if line.is_wrapped() {
+                continue;
+            }
+            if row >= self.caret.1 {
+                break;
+            }
+            first = row + 1;
+        }
+        Self::between((0, first), (u16::MAX, last))
+    }
+
     /// The columns of this row that are selected, of `width`.
     #[must_use]
     pub fn columns(&self, row: u16, width: u16) -> Option<RangeInclusive<u16>> {
@@ -128,6 +145,8 @@ mod tests {
         assert_eq!(between((5, 1), (1, 2)), "than te");
         assert_eq!(between((5, 3), (5, 3)), "界");
         assert_eq!(Selection::at((1, 1)).text(rows()), "");
+        let line = |row| Selection::at((1, row)).line(rows()).text(rows());
+        assert_eq!([0, 1, 2, 3].map(line), ["one", "more than ten", "more than ten", "last 界!"]);
     }
 
     #[test]

@@ -228,6 +228,31 @@ fn the_mouse() {
 }
 
 #[test]
+fn selecting_says_what_it_waits_for() {
+    let mut player = Player::open(&session(), 100, 17);
+    player.press(&["/", "\"file19", "enter", "esc", "v"]);
+    let row = player.recorded().iter().position(|row| row.contains("file19")).expect("a row");
+    let line = player.recorded()[row].trim_end().to_owned();
+    player.press(&["g"]).press(&vec!["j"; row]);
+    let begun = "move, y copies, v or space lets go, Esc leaves";
+    let before = "move, v or space begins, y copies the line, Esc leaves";
+    assert!(player.status().ends_with(before), "{}", player.status());
+    player.press(&["v", "l"]);
+    assert!(player.status().ends_with(begun), "{}", player.status());
+    player.press(&["space"]);
+    assert!(player.status().ends_with(before), "{}", player.status());
+    // Nothing is selected: the line, and not the screen.
+    player.effects.clear();
+    player.press(&["y"]);
+    assert_eq!(player.effect(|effects| effects.copy.clone()), Some(line));
+    assert!(!player.status().contains("begins"), "{}", player.status());
+    // In a narrow window, what there is room for.
+    let mut narrow = Player::open(&session(), 40, 10);
+    narrow.press(&["v"]);
+    assert!(narrow.status().ends_with("v begins, y the line, Esc"), "{}", narrow.status());
+}
+
+#[test]
 fn other_keys() {
     let changes = [("quit".to_owned(), vec!["Q".to_owned()])].into_iter().collect();
     let keymap = Keymap::with(&changes).expect("keys");

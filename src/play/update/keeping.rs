@@ -103,10 +103,12 @@ impl Model {
         Ok(Effects::draw())
     }
 
-    /// Copies what is selected, or all that is seen.
+    /// Copies what is selected, or the line where that is to begin; or all that
+    /// is seen.
     pub(super) fn copy(&mut self, now: Micros, effects: &mut Effects) {
         let text = match &self.open {
             Open::Selecting(selection) if selection.is_some() => selection.text(self.rows()),
+            Open::Selecting(caret) => caret.line(self.rows()).text(self.rows()),
             _ => self.picture().text(),
         };
         if text.trim().is_empty() {

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::clock::{hms, length};
 use super::super::keymap::Command;
 use super::super::line::Line;
-use super::super::model::{Message, Model, TimeShown};
+use super::super::model::{Message, Model, Open, TimeShown};
 use super::super::track::{Tick, column};
 use super::popup::pieces;
 use super::put;
@@ -87,6 +87,9 @@ fn status(model: &Model, area: Rect, picture: &mut Buffer) {
     put(picture, (area.x, area.y), &left, area.width, BAR);
     let (text, style) = if let Some(message) = model.message.as_ref().filter(|_| !is_long(model)) {
         (format!(" {} ", safe_text(&message.text)), tone(message))
+    } else if let Open::Selecting(selection) = &model.open {
+        let room = usize::from(area.width).saturating_sub(left.width().min(third(area)));
+        (selecting(selection.is_some(), room), BAR.add_modifier(Modifier::BOLD))
     } else if let Some(finding) = &model.finding {
         let told = finding.told(model.search_place());
         let mark = match finding.query().scope() {
@@ -106,9 +109,28 @@ fn status(model: &Model, area: Rect, picture: &mut Buffer) {
         (all.into_iter().find(|text| text.width() <= room).unwrap_or_default(), DIM)
     };
     // What is said comes before what is always there.
-    let said = model.message.is_some() && !is_long(model) || model.finding.is_some();
-    let used = if said { left.width().min(usize::from(area.width) / 3) } else { left.width() };
+    let selecting = matches!(model.open, Open::Selecting(_));
+    let said = model.message.is_some() && !is_long(model) || model.finding.is_some() || selecting;
+    let used = if said { left.width().min(third(area)) } else { left.width() };
     right(&text, style, used, area, picture);
+}
+
+/// What the state keeps of the bar when something is said beside it.
+fn third(area: Rect) -> usize {
+    usize::from(area.width) / 3
+}
+
+/// What the keys do while text is selected, in so much room.
+fn selecting(begun: bool, room: usize) -> String {
+    let all = match begun {
+        false => [
+            " move, v or space begins, y copies the line, Esc leaves ",
+            " v begins, y the line, Esc ",
+        ],
+        true => [" move, y copies, v or space lets go, Esc leaves ", " y copies, Esc leaves "],
+    };
+    let [_, short] = all;
+    all.into_iter().find(|text| text.width() <= room).unwrap_or(short).to_owned()
 }
 
 /// Whether there is a message that is longer than the bar has room for beside
