@@ -51,6 +51,53 @@ fn kinds_or_none(sandbox: &Sandbox) -> usize {
     if there { kinds(sandbox).len() } else { 0 }
 }
 
+/// Somebody holds the ledger's lock for longer than a session's start waits.
+#[test]
+fn a_ledger_that_is_locked_is_told_of_the_start_later() {
+    let sandbox = Sandbox::new();
+    record(&sandbox, "before");
+    let lock = fs::OpenOptions::new().append(true).open(sandbox.path("data/hrec/ledger/lock"));
+    let lock = lock.unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let end = sandbox.work().join("end");
+    let script = "echo running > begun; until test -e end; do sleep 0.05; done";
+    let rec = |mode: &str| {
+        sandbox.configure(&format!("record.mode = \"{mode}\"\n"));
+        let mut command = sandbox.command(crate::support::sandbox::HREC);
+        command.args(["rec", "--", "sh", "-c", script]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let before = records(&sandbox).len();
+
+    // Nothing is run, and nothing stays.
+    let strict = rec("strict").wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&strict.stderr).into_owned();
+    assert_eq!(strict.status.code(), Some(125), "{said}");
+    assert!(said.contains("has not answered") && said.contains("nothing was run"), "{said}");
+    assert!(!sandbox.work().join("begun").exists());
+    assert_eq!(sandbox.hrec(&["ls", "--json"]).text().matches("\"id\"").count(), 1);
+
+    // The session is recorded, and in the ledger once that is free.
+    let session = rec("best-effort");
+    wait_until("the program runs", || sandbox.work().join("begun").exists().then_some(()));
+    assert_eq!(records(&sandbox).len(), before);
+    drop(lock);
+    wait_until("its start is in the ledger", || {
+        kinds(&sandbox).ends_with(&["gap".to_owned(), "start".to_owned()]).then_some(())
+    });
+    let start = records(&sandbox).pop().unwrap();
+    assert!(start["started"].is_string(), "{start}");
+    fs::write(end, "").unwrap();
+    let session = session.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&session.stderr).into_owned();
+    assert!(session.status.success(), "{said}");
+    assert!(said.contains("the ledger does not know of this session yet"), "{said}");
+    assert_eq!(kinds(&sandbox).last().map(String::as_str), Some("end"));
+    let (code, said) = verify(&sandbox, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("2 recordings, 2 sound"), "{said}");
+}
+
 #[test]
 fn what_is_sealed_later_is_told_the_ledger() {
     let sandbox = Sandbox::new();

@@ -9,19 +9,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 
 use super::clerk::Told;
+use super::start;
 use crate::cmd::ledger::Access;
-
 use crate::event::Header;
-use crate::format::chain::ChainState;
 use crate::format::cipher::Recipients;
 use crate::recording::live::{Live, Options, Screen};
 use crate::recording::{Id, Paths};
 use crate::screen::safe_text;
-use crate::seal::ledger::{Event, Reader};
 use crate::seal::manifest::Manifest;
 use crate::store::Local;
 
@@ -75,29 +71,34 @@ impl Begin {
     /// # Errors
     /// When the store refuses, or does not answer.
     pub fn within_limit(self) -> Result<Begun> {
+        let (ledger, strict) = (self.ledger.clone(), self.strict);
         let place = self.output.clone().unwrap_or_else(|| self.store.clone());
         let (result, begun) = mpsc::channel();
         std::thread::Builder::new()
             .name("begin".to_owned())
             .spawn(move || {
                 if let Err(mpsc::SendError(Ok(late))) = result.send(self.create()) {
-                    let late: Begun = late;
-                    late.live.abandon();
-                    let _ = std::fs::remove_file(&late.path);
-                    if let Some((_, Told::Start(mut ledger))) = late.told {
-                        let reason = "the store was too slow".to_owned();
-                        let _ = ledger.append(&[Event::Void { id: late.manifest.id, reason }]);
-                    }
+                    let late: Files = late;
+                    late.abandon();
                 }
             })
             .context("cannot start a thread")?;
-        begun.recv_timeout(LIMIT).unwrap_or_else(|_| {
+        let files = begun.recv_timeout(LIMIT).unwrap_or_else(|_| {
             let seconds = LIMIT.as_secs();
             Err(anyhow!("{} has not answered for {seconds} seconds", place.display()))
-        })
+        })?;
+        // Last of all: what the ledger says has started is there.
+        let Some(access) = ledger else { return Ok(files.begun(None)) };
+        match start::tell(&access, &files.manifest, Some(files.live.chain()), strict) {
+            Ok(told) => Ok(files.begun(Some((access, told)))),
+            Err(error) => {
+                files.abandon();
+                Err(error)
+            }
+        }
     }
 
-    fn create(self) -> Result<Begun> {
+    fn create(self) -> Result<Files> {
         let paths = match &self.output {
             Some(file) if file.is_dir() => {
                 anyhow::bail!("{} is a directory; name a file in it", file.display())
@@ -124,24 +125,33 @@ impl Begin {
         live.follow(Box::new(Screen::new(self.header.size)));
         // Its files grow from here on: a digest in the manifest would be wrong
         // at once.
-        let written = self.manifest.write(&path, self.sync).map_err(anyhow::Error::from);
-        // Last of all: what the ledger says has started is there.
-        let told = written.and_then(|()| match self.ledger {
-            None => Ok(None),
-            Some(access) => {
-                let chain = Some(live.chain());
-                let told = tell(&access, &self.manifest, chain, self.strict)?;
-                Ok(Some((access, told)))
-            }
-        });
-        match told {
-            Ok(told) => Ok(Begun { live, manifest: self.manifest, path, told }),
+        let written = self.manifest.write(&path, self.sync);
+        let files = Files { live, manifest: self.manifest, path };
+        match written {
+            Ok(()) => Ok(files),
             Err(error) => {
-                live.abandon();
-                let _ = std::fs::remove_file(&path);
-                Err(error)
+                files.abandon();
+                Err(error.into())
             }
         }
+    }
+}
+
+/// The files of a recording that is begun.
+struct Files {
+    live: Live,
+    manifest: Manifest,
+    path: PathBuf,
+}
+
+impl Files {
+    fn abandon(self) {
+        self.live.abandon();
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn begun(self, told: Option<(Access, Told)>) -> Begun {
+        Begun { live: self.live, manifest: self.manifest, path: self.path, told }
     }
 }
 
@@ -160,44 +170,4 @@ fn named(file: &Path) -> Result<()> {
         "{shown} is no UTF-8, and the recording's manifest must have its name; choose another"
     );
     Ok(())
-}
-
-/// Tells the ledger that a session is about to start. Only where policy is
-/// strict is it an error that it cannot be told.
-fn tell(
-    access: &Access,
-    manifest: &Manifest,
-    chain: Option<ChainState>,
-    strict: bool,
-) -> Result<Told> {
-    let manifest_sha256 = HEXLOWER.encode(&Sha256::digest(manifest.to_bytes()?));
-    let user = manifest.who("user").and_then(serde_json::Value::as_str);
-    let policy = manifest.policy_sha256.clone();
-    let start = |started| Event::Start {
-        id: manifest.id.clone(),
-        user: user.unwrap_or("unknown").to_owned(),
-        program: manifest.program.clone(),
-        target: manifest.target_name().to_owned(),
-        manifest_sha256: manifest_sha256.clone(),
-        chain: chain.clone(),
-        policy_sha256: policy.clone(),
-        session_key: manifest.session_key.clone(),
-        started,
-    };
-    let written = access.open().and_then(|mut ledger| {
-        let last = Reader::open(access.dir())?.and_then(|reader| reader.last_policy());
-        let changed = last.is_some_and(|last| last != policy);
-        let changed = changed.then(|| Event::Policy { sha256: policy.clone() });
-        let events: Vec<Event> = changed.into_iter().chain([start(None)]).collect();
-        ledger.append(&events)?;
-        Ok(ledger)
-    });
-    match written {
-        Ok(ledger) => Ok(Told::Start(Box::new(ledger))),
-        Err(error) if strict => Err(error),
-        Err(error) => {
-            let late = start(Some(manifest.start.clone()));
-            Ok(Told::Nothing(crate::cmd::told(&error), Box::new(late)))
-        }
-    }
 }

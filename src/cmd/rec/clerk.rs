@@ -44,12 +44,31 @@ enum Note {
     End(Box<Event>, SyncSender<Result<()>>),
 }
 
-/// What the ledger has been told of the start.
-pub enum Told {
+/// What came of telling the ledger of the start.
+pub enum Outcome {
     /// It is in it.
     Start(Box<Ledger>),
     /// It could not be told: why, and what.
-    Nothing(String, Box<Event>),
+    Nothing(anyhow::Error, Box<Event>),
+}
+
+/// What the ledger has been told of the start.
+pub enum Told {
+    /// What came of it.
+    Now(Outcome),
+    /// It has not answered yet: as a sentence, and where it will.
+    Later(String, Receiver<Outcome>),
+}
+
+impl Told {
+    /// Why it does not have it yet, if it does not.
+    pub fn why_not(&self) -> Option<String> {
+        match self {
+            Self::Now(Outcome::Start(_)) => None,
+            Self::Now(Outcome::Nothing(error, _)) => Some(crate::cmd::told(error)),
+            Self::Later(reason, _) => Some(reason.clone()),
+        }
+    }
 }
 
 impl Clerk {
@@ -59,14 +78,22 @@ impl Clerk {
     /// When the system has none left.
     pub fn start(id: &str, access: Access, told: Told) -> std::io::Result<Self> {
         let (sender, notes) = mpsc::sync_channel(WAITING);
-        let (ledger, owed, gap) = match told {
-            Told::Start(ledger) => (Some(*ledger), Vec::new(), None),
-            Told::Nothing(reason, start) => {
-                (None, vec![*start], Some((reason, clock::wall_rfc3339())))
+        let mut desk =
+            Desk { id: id.to_owned(), access, ledger: None, owed: Vec::new(), gap: None };
+        let later = match told {
+            Told::Now(outcome) => {
+                desk.started(outcome);
+                None
             }
+            Told::Later(_, outcome) => Some(outcome),
         };
-        let desk = Desk { id: id.to_owned(), access, ledger, owed, gap };
-        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || desk.run(&notes))?;
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            // What comes after the start is entered after it.
+            if let Some(Ok(outcome)) = later.map(|later| later.recv()) {
+                desk.started(outcome);
+            }
+            desk.run(&notes);
+        })?;
         Ok(Self { sender })
     }
 
@@ -103,6 +130,16 @@ struct Desk {
 }
 
 impl Desk {
+    fn started(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Start(ledger) => self.ledger = Some(*ledger),
+            Outcome::Nothing(error, start) => {
+                self.owed.push(*start);
+                self.gap = Some((crate::cmd::told(&error), clock::wall_rfc3339()));
+            }
+        }
+    }
+
     fn run(mut self, notes: &Receiver<Note>) {
         let anchors = self.anchors();
         // One that is full has a session's head to hand on already.

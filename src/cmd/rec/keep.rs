@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::begin::Begin;
-use super::clerk::{Clerk, Told, Watched};
+use super::clerk::{Clerk, Watched};
 use super::lookup::Found;
 use super::sealing::Sealing;
 use super::tell;
@@ -131,10 +131,10 @@ impl Keep {
         }
         .within_limit()?;
         let clerk = begun.told.map(|(access, told)| {
-            if let Told::Nothing(why, _) = &told {
+            if let Some(why) = told.why_not() {
                 tell::line(&format!(
                     "the ledger does not know of this session yet: {}",
-                    safe_text(why)
+                    safe_text(&why)
                 ));
             }
             Clerk::start(session.id.as_str(), access, told)

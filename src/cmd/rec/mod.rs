@@ -5,6 +5,7 @@ mod clerk;
 pub(super) mod keep;
 mod lookup;
 pub(super) mod sealing;
+mod start;
 pub(super) mod tell;
 
 use std::ffi::{OsStr, OsString};
