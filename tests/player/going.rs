@@ -232,7 +232,7 @@ fn selecting_says_what_it_waits_for() {
     let mut player = Player::open(&session(), 100, 17);
     player.press(&["/", "\"file19", "enter", "esc", "v"]);
     let row = player.recorded().iter().position(|row| row.contains("file19")).expect("a row");
-    let line = player.recorded()[row].trim_end().to_owned();
+    let line = player.recorded()[row].trim_end_matches([' ', '│']).to_owned();
     player.press(&["g"]).press(&vec!["j"; row]);
     let begun = "move, y copies, v or space lets go, Esc leaves";
     let before = "move, v or space begins, y copies the line, Esc leaves";
