@@ -232,7 +232,7 @@ pub(super) enum Has {
 /// # Errors
 /// When it cannot be read.
 pub(super) fn has(config: &Config, place: &Place) -> Result<Has> {
-    if !place.paths.dir().starts_with(config.store().join("recordings")) {
+    if !place.is_stored(config) {
         return Ok(Has::Nothing);
     }
     let Some(reader) = Reader::open(&dir(&config.store()))? else { return Ok(Has::Nothing) };
@@ -256,7 +256,7 @@ pub(super) fn has(config: &Config, place: &Place) -> Result<Has> {
 /// # Errors
 /// When it cannot be noted.
 pub(super) fn note(config: &Config, place: &Place, event: Event) -> Result<()> {
-    if place.paths.dir().starts_with(config.store().join("recordings")) {
+    if place.is_stored(config) {
         Access::new(config).open()?.append(&[event])?;
     }
     Ok(())

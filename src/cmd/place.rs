@@ -91,8 +91,7 @@ impl Place {
                 let place = Self::stored(&entry);
                 // Nobody has to wait for a FIFO that somebody put into a store.
                 if place.path.metadata().is_ok_and(|data| !data.is_file()) {
-                    let path = safe_text(&place.path.to_string_lossy()).into_owned();
-                    bail!("{path} is no regular file, so no recording; remove it");
+                    bail!("{} is no regular file, so no recording; remove it", place.name());
                 }
                 place
             }
@@ -122,6 +121,16 @@ impl Place {
         }
         let finished = text.strip_suffix(".part").map_or(path, Path::new);
         Self { path: path.to_owned(), paths: Paths::at(finished) }
+    }
+
+    /// Whether it is one of the store's: the ledger accounts for those only.
+    pub(crate) fn is_stored(&self, config: &Config) -> bool {
+        self.paths.dir().starts_with(config.store().join("recordings"))
+    }
+
+    /// Its path, for a message.
+    pub(crate) fn name(&self) -> String {
+        safe_text(&self.path.to_string_lossy()).into_owned()
     }
 
     /// The recording's id, or for a file of another name that name's stem.

@@ -33,7 +33,7 @@ pub fn run(args: &cli::Recover, config: &Config) -> Result<ExitCode> {
     let place = Place::find(&args.rec, config)?;
     let paths = &place.paths;
     if let Some(done) = super::rekey::settle(&place, config)? {
-        let name = safe_text(&place.path.to_string_lossy()).into_owned();
+        let name = place.name();
         writeln!(std::io::stderr().lock(), "hrec: {name}: {done}")?;
         return Ok(ExitCode::SUCCESS);
     }

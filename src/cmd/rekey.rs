@@ -45,7 +45,7 @@ pub fn run(args: &cli::Rekey, config: &Config) -> Result<ExitCode> {
     let identities = identities(&given, config)?;
     let signer = own_signer(config)?;
     for place in &places {
-        let name = safe_text(&place.path.to_string_lossy()).into_owned();
+        let name = place.name();
         settle(place, config).with_context(|| name.clone())?;
         let rekeyed = rekey(place, &identities, &recipients, &signer, config)
             .with_context(|| format!("{name} is as it was"))?;

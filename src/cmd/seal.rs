@@ -30,8 +30,7 @@ pub fn run(args: &cli::Seal, config: &Config) -> Result<ExitCode> {
         args.recs.iter().map(|rec| Place::find(rec, config)).collect::<Result<_>>()?;
     let signer = own_signer(config)?;
     for place in places {
-        seal(&place, &signer, config)
-            .with_context(|| format!("cannot seal {}", safe_text(&place.path.to_string_lossy())))?;
+        seal(&place, &signer, config).with_context(|| format!("cannot seal {}", place.name()))?;
         let id = place.paths.stem().to_string_lossy().into_owned();
         writeln!(std::io::stderr().lock(), "hrec: sealed {}", safe_text(&id))?;
     }

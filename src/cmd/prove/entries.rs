@@ -27,7 +27,7 @@ pub(super) struct Entries {
 impl Entries {
     /// What the ledger has of the recording: `Err` says why it proves nothing.
     pub(super) fn of(place: &Place, config: &Config) -> Result<Self> {
-        if !place.paths.dir().starts_with(config.store().join("recordings")) {
+        if !place.is_stored(config) {
             bail!("it is not one of the store's, and the ledger accounts for those only");
         }
         let dir = ledger::dir(&config.store());

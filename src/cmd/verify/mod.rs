@@ -41,8 +41,7 @@ pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
 /// What the verb says of one recording when it is given nothing else: a line
 /// for each thing that is wrong, or one that all is well. Reads all of it.
 pub(super) fn verdict(place: &Place, config: &Config) -> Vec<String> {
-    let stored = place.paths.dir().starts_with(config.store().join("recordings"));
-    match look(&cli::Verify::default(), config, &[(place.clone(), stored)]) {
+    match look_at(place, config) {
         Ok(summary) => summary.of_one(),
         Err(error) => vec![format!("not checked: {}", super::told(&error))],
     }
@@ -73,9 +72,12 @@ pub(super) fn refuse(place: &Place, config: &Config, but: &[Class]) -> Result<()
 /// # Errors
 /// When that cannot be checked.
 pub(super) fn found(place: &Place, config: &Config) -> Result<Vec<Finding>> {
-    let stored = place.paths.dir().starts_with(config.store().join("recordings"));
-    let found = look(&cli::Verify::default(), config, &[(place.clone(), stored)])?;
-    Ok(found.into_findings())
+    Ok(look_at(place, config)?.into_findings())
+}
+
+/// As the verb looks at one recording when it is given nothing else.
+fn look_at(place: &Place, config: &Config) -> Result<told::Summary> {
+    look(&cli::Verify::default(), config, &[(place.clone(), place.is_stored(config))])
 }
 
 fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result<told::Summary> {
@@ -132,10 +134,9 @@ fn places(args: &cli::Verify, config: &Config) -> Result<Vec<(Place, bool)>> {
     if args.recs.is_empty() {
         bail!("which recordings? name some, or give --all");
     }
-    let root = config.store().join("recordings");
     let find = |rec: &std::ffi::OsString| -> Result<(Place, bool)> {
         let place = Place::find(rec, config)?;
-        let stored = place.paths.dir().starts_with(&root);
+        let stored = place.is_stored(config);
         if !place.paths.manifest().exists() && !place.path.exists() && !place.paths.part().exists()
         {
             bail!("{} is not there", place.path.display());
