@@ -31,7 +31,7 @@ use crate::sys::monitor::{Monitor, Program, Stream};
 use crate::sys::nonblock::{self, Nonblocking};
 use crate::sys::privilege::Own;
 use crate::sys::pty;
-use crate::sys::signals::Signals;
+use crate::sys::signals::{OF_THE_PROGRAM, Signals};
 use crate::sys::tty::Tty;
 
 /// How long the store may take to finish a recording once the program has
@@ -173,7 +173,7 @@ impl Prepared {
         let (master, slave) = pty.map_or((None, None), |p| (Some(p.master), Some(p.slave)));
         let monitor = Monitor::fork(program, slave)?;
         inherited::hear_broken_pipes();
-        let signals = Signals::block(&SIGNALS)?;
+        let signals = Signals::block(&[&SIGNALS[..], &OF_THE_PROGRAM].concat())?;
         Ok(Self {
             tty,
             master,

@@ -32,7 +32,7 @@ pub use self::wire::{Order, Report};
 use self::wire::{receive, send};
 use super::inherited;
 use super::privilege::{self, Own};
-use super::signals::{Signals, to_group};
+use super::signals::{OF_THE_PROGRAM, Signals, to_group};
 
 /// How long the program may take to end after a hang-up, and again after
 /// SIGTERM, before the next, harder signal. systemd's own pause between a
@@ -41,19 +41,13 @@ use super::signals::{Signals, to_group};
 pub const GRACE: Duration = Duration::from_secs(2);
 
 /// What, without a PTY, somebody sends the process group that the monitor shares
-/// with the program: the program has it, and the monitor lives to tell of that.
-const FOR_THE_GROUP: [i32; 10] = [
-    libc::SIGTSTP,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGALRM,
-    libc::SIGVTALRM,
-    libc::SIGPROF,
-    libc::SIGIO,
-    libc::SIGPWR,
-    libc::SIGSTKFLT,
-    libc::SIGXCPU,
-];
+/// with the program, with those [`OF_THE_PROGRAM`]: the program has it, and the
+/// monitor lives to tell of that.
+const FOR_THE_GROUP: [i32; 4] = [libc::SIGTSTP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGXCPU];
+
+fn is_for_the_group(signal: i32) -> bool {
+    FOR_THE_GROUP.contains(&signal) || OF_THE_PROGRAM.contains(&signal)
+}
 
 /// A standard stream of the program.
 #[derive(Debug)]
@@ -200,7 +194,7 @@ impl Watch {
         if pty.is_some() {
             signals.extend([libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]);
         } else {
-            signals.extend(FOR_THE_GROUP);
+            signals.extend(FOR_THE_GROUP.into_iter().chain(OF_THE_PROGRAM));
         }
         let signals = Signals::block(&signals)?;
         if let Some(pty) = &pty {
@@ -343,8 +337,7 @@ impl Watch {
                     if self.reap() {
                         return self.linger();
                     }
-                } else if self.pty.is_some()
-                    || !arrived.kernel && !FOR_THE_GROUP.contains(&arrived.signal)
+                } else if self.pty.is_some() || !arrived.kernel && !is_for_the_group(arrived.signal)
                 {
                     self.pass_on(arrived.signal);
                 }

@@ -6,6 +6,12 @@ use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+/// What hrec has no use for, and what ends a program that has none either, sent
+/// by name or by a timer that was set before (signal(7)): the recorded program's
+/// to have, so that hrec and its monitor both live to tell of it.
+pub const OF_THE_PROGRAM: [i32; 6] =
+    [libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR, libc::SIGSTKFLT];
+
 /// One signal that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrived {

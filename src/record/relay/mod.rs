@@ -42,8 +42,9 @@ const PTY_HOLDS: usize = 1 << 18;
 /// runs sends no signal.
 const FOREGROUND_CHECK: Duration = Duration::from_millis(300);
 
-/// The signals that the relay takes as data.
-pub const SIGNALS: [i32; 17] = [
+/// The signals that the relay takes as data, with
+/// [`crate::sys::signals::OF_THE_PROGRAM`].
+pub const SIGNALS: [i32; 11] = [
     libc::SIGTERM,
     libc::SIGHUP,
     libc::SIGINT,
@@ -53,15 +54,8 @@ pub const SIGNALS: [i32; 17] = [
     libc::SIGWINCH,
     libc::SIGCONT,
     libc::SIGTSTP,
-    // Sent by name, by a timer that was set before, or to the whole process group:
-    // the program's to die of.
+    // Sent by name or to the whole process group: the program's to die of.
     libc::SIGPIPE,
-    libc::SIGALRM,
-    libc::SIGVTALRM,
-    libc::SIGPROF,
-    libc::SIGIO,
-    libc::SIGPWR,
-    libc::SIGSTKFLT,
     // Beyond RLIMIT_FSIZE, to the thread that writes: blocked, so that the store
     // fails with EFBIG, and hrec lives to say so.
     libc::SIGXFSZ,
