@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use hrec::seal::finding::{Class, Weight};
+use hrec::seal::ledger::{Event, Ledger, Options, Reader};
 use hrec::seal::signers::Signers;
 use hrec::seal::verify::{self, Report};
 
@@ -293,11 +296,16 @@ fn the_names_in_a_manifest_lead_nowhere_else() {
 
 /// An interrupted recording, with a part and a journal.
 fn interrupted() -> Store {
+    interrupted_after(400_000)
+}
+
+/// One whose program wrote so many bytes that nothing makes smaller.
+fn interrupted_after(bytes: u32) -> Store {
     let sandbox = Sandbox::new();
-    let script = "head -c 400000 /dev/urandom | base64; echo ready; exec sleep 600";
+    let script = format!("head -c {bytes} /dev/urandom | base64; echo ready; exec sleep 600");
     let mut hrec = sandbox.command(crate::support::sandbox::HREC);
     let mut hrec = hrec
-        .args(["rec", "--", "sh", "-c", script])
+        .args(["rec", "--", "sh", "-c", &script])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -382,4 +390,36 @@ fn an_interrupted_one_is_replaced_and_recovered_by_its_owner() {
     let recovered = store.sandbox.hrec(&["recover", "-1"]);
     assert!(recovered.status.success(), "{recovered:?}");
     store.says(0, &[]);
+}
+
+/// The ledger has a head of what was recorded, as it has every minute.
+fn heads(store: &Store) {
+    let open = |path: &PathBuf| fs::File::open(path).unwrap();
+    let part = store.sandbox.stored(".part").pop().unwrap();
+    let chain = hrec::seal::chain::compute(open(&part), Vec::<(u64, fs::File)>::new()).unwrap();
+    assert!(chain.part.chunks > 1, "{chain:?}");
+    let id = store.sandbox.manifest()["id"].as_str().unwrap().to_owned();
+    let key = fs::read(store.sandbox.path("config/hrec/ledger_key")).unwrap();
+    let key = ssh_key::PrivateKey::from_openssh(key.trim_ascii()).unwrap();
+    let key = key.key_data().ed25519().unwrap().private.to_bytes();
+    let dir = store.sandbox.path("data/hrec/ledger");
+    let origin = Reader::open(&dir).unwrap().unwrap().checkpoint().origin.clone();
+    let signer = Arc::new(SigningKey::from_bytes(&key));
+    let options = Options { sync: false, origin, signer, earlier: Vec::new() };
+    Ledger::open(&dir, options).unwrap().append(&[Event::Head { id, chain }]).unwrap();
+}
+
+#[test]
+fn what_was_cut_off_before_it_was_recovered_is_missed_afterwards() {
+    let store = interrupted_after(750_000);
+    heads(&store);
+    store.says(1, &["orphan-start"]);
+    let part = store.sandbox.stored(".part").pop().unwrap();
+    let good = fs::read(&part).unwrap();
+    fs::write(&part, &good[..good.len() - 2 * 65_552]).unwrap();
+    store.says(2, &["orphan-start", "truncated"]);
+    // As much as there is is recovered, and is not taken for the whole.
+    let _ = store.sandbox.hrec(&["recover", "-1"]);
+    assert_eq!(store.sandbox.manifest()["state"], "recovered");
+    store.says(2, &["truncated"]);
 }

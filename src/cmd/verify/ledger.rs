@@ -9,6 +9,7 @@ use crate::cli;
 use crate::cmd::ledger;
 use crate::cmd::place::Place;
 use crate::config::Config;
+use crate::format::chain::{ChainState, PartState};
 use crate::seal::finding::{Class, Finding};
 use crate::seal::ledger::anchor::{self, Failed};
 use crate::seal::ledger::{Against, Checked, NAMESPACE, Seen, check as check_ledger, note};
@@ -92,12 +93,22 @@ pub(super) fn check(
             sealed: place.has_seal(),
             session_key: manifest.and_then(|manifest| manifest.session_key.as_deref()),
             begun: begun.as_deref(),
-            recovered: manifest.is_some_and(|manifest| manifest.state == State::Recovered),
+            recovered: recovered(manifest).as_ref(),
             trail: &trail,
         });
         report.findings.extend(judged);
     }
     Ok(findings)
+}
+
+/// How far what was recovered went; no way at all, where the manifest does not
+/// say.
+fn recovered(manifest: Option<&Manifest>) -> Option<ChainState> {
+    let manifest = manifest.filter(|manifest| manifest.state == State::Recovered)?;
+    Some(manifest.chain.clone().unwrap_or_else(|| ChainState {
+        part: PartState { chunks: 0, sha256: String::new() },
+        journal: None,
+    }))
 }
 
 /// The file that was begun at the recording's start, as far as it is the one

@@ -116,7 +116,9 @@ impl Summary {
             lines.push(format!("ledger: {}: {}", finding.class.name(), safe_text(&finding.what)));
         }
         if all {
-            let mut sum = format!("{} recordings, {} sound", self.reports.len(), self.sound());
+            let several = if self.reports.len() == 1 { "" } else { "s" };
+            let mut sum =
+                format!("{} recording{several}, {} sound", self.reports.len(), self.sound());
             for (class, n) in self.counts() {
                 sum.push_str(&format!(", {n} {}", class.name()));
             }

@@ -89,6 +89,27 @@ impl Story {
 }
 
 impl Story {
+    /// Whether what was recovered went less far than the ledger's last head of
+    /// it: then the end was taken off in between.
+    fn falls_short(&self, recovered: &ChainState) -> Option<String> {
+        let (entry, head) = self.head.as_ref()?;
+        let (had, has) = (head.part.chunks, recovered.part.chunks);
+        if has < had {
+            return Some(format!(
+                "it was recovered from {has} chunks, and entry {entry} of the ledger has {had} of it"
+            ));
+        }
+        // With more in the part, the journal's text may be in there.
+        let journal = head.journal.as_ref().filter(|_| has == had)?;
+        let reached = recovered.journal.as_ref().map_or((0, 0), |is| (is.number, is.records));
+        (reached < (journal.number, journal.records)).then(|| {
+            format!(
+                "it was recovered from {} records of journal {}, and entry {entry} of the ledger has {} of journal {}",
+                reached.1, reached.0, journal.records, journal.number
+            )
+        })
+    }
+
     /// What is wrong with the way from one manifest of it to the next.
     fn steps(&self, seen: &Seen<'_>) -> Vec<String> {
         let mut wrong: Vec<String> = Vec::new();
@@ -97,7 +118,7 @@ impl Story {
                 "entry {entry} of the ledger has another manifest than the entry before, which nothing explains"
             ));
         }
-        if seen.recovered && !self.recovered && self.manifest.is_some() {
+        if seen.recovered.is_some() && !self.recovered && self.manifest.is_some() {
             wrong.push("no entry of the ledger says that it was recovered".to_owned());
         }
         let holds = self.manifest.as_ref().map(|(_, sha256)| sha256.as_str());
@@ -141,8 +162,9 @@ pub struct Seen<'a> {
     /// The file that was begun at its start, unless another took its place
     /// since: the part, and the finished one that it became.
     pub begun: Option<&'a Path>,
-    /// Whether the manifest says that it was made of an interrupted one.
-    pub recovered: bool,
+    /// Where the manifest says that it was made of an interrupted one: how far
+    /// that went, by the manifest.
+    pub recovered: Option<&'a ChainState>,
     /// SHA-256 of each manifest that it had before it was encrypted to others,
     /// as the manifest has it.
     pub trail: &'a [String],
@@ -319,6 +341,9 @@ impl Book {
                 "the manifest names {key} as the session's key, and entry {index} of the ledger {known}"
             );
             found.push(find(Class::WrongSignature, what));
+        }
+        if let Some(short) = seen.recovered.and_then(|chain| story.falls_short(chain)) {
+            found.push(find(Class::Truncated, short));
         }
         if let Some(begun) = seen.begun {
             let begins = story.begins(begun, seen.ended);
