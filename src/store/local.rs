@@ -289,7 +289,23 @@ fn in_day(dir: &Path) -> Result<Vec<Entry>, Error> {
         .filter(|id| id.bytes().all(|b| b.is_ascii_graphic()))
         .map(str::to_owned)
         .collect();
-    Ok(ids.into_iter().rev().map(|id| Entry { id, dir: dir.to_owned() }).collect())
+    let entries = ids.into_iter().rev().map(|id| Entry { id, dir: dir.to_owned() });
+    Ok(entries.filter(|entry| !is_double(entry)).collect())
+}
+
+/// Whether this is a second recording of an id whose own day, which the id
+/// begins with, has the first.
+fn is_double(entry: &Entry) -> bool {
+    let digits = |from: usize, to: usize| {
+        entry.id.get(from..to).filter(|part| part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let (Some(year), Some(month), Some(day)) = (digits(0, 4), digits(4, 6), digits(6, 8)) else {
+        return false;
+    };
+    let Some(all) = entry.dir.ancestors().nth(3) else { return false };
+    let own = all.join(year).join(month).join(day);
+    let there = |suffix| own.join(format!("{}{suffix}", entry.id)).symlink_metadata().is_ok();
+    own != entry.dir && SUFFIXES.into_iter().any(there)
 }
 
 /// The bytes of a user's files below a directory; what cannot be read counts
@@ -364,6 +380,23 @@ mod tests {
         );
         assert_eq!(stored(&local, "db1", Some(&id(3, "db1"))).unwrap(), id(2, "db1"));
         assert_eq!(local.list().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn another_day_has_no_second_recording_of_an_id() {
+        let (_dir, local) = store();
+        let twice = id(2, "db1");
+        for day in ["21", "23"] {
+            let dir = local.day(("2026", "11", day)).unwrap();
+            fs::write(dir.join(format!("{twice}.cast.zst.age")), "another").unwrap();
+        }
+        let Ok(Located::Stored(found)) = local.resolve(OsStr::new(&twice), None) else { panic!() };
+        assert!(found.dir.ends_with("2026/11/22"), "{found:?}");
+        assert_eq!(stored(&local, "-3", None).unwrap(), twice);
+        assert_eq!(stored(&local, "-2", None).unwrap(), id(3, "db1"));
+        fs::remove_file(found.dir.join(format!("{twice}.cast.zst.age"))).unwrap();
+        // One that was moved is found where it is.
+        assert!(stored(&local, &twice, None).is_ok());
     }
 
     #[test]
