@@ -423,3 +423,16 @@ fn what_was_cut_off_before_it_was_recovered_is_missed_afterwards() {
     assert_eq!(store.sandbox.manifest()["state"], "recovered");
     store.says(2, &["truncated"]);
 }
+
+#[test]
+fn what_was_recovered_whole_is_sound_and_stays_so_when_it_is_encrypted_to_others() {
+    let store = interrupted_after(750_000);
+    heads(&store);
+    let recovered = store.sandbox.hrec(&["recover", "-1"]);
+    assert!(recovered.status.success(), "{recovered:?}");
+    store.says(0, &[]);
+    let recipient = store.sandbox.manifest()["recipients"][0].as_str().unwrap().to_owned();
+    let rekeyed = store.sandbox.hrec(&["rekey", "-r", &recipient, "-1"]);
+    assert!(rekeyed.status.success(), "{rekeyed:?}");
+    store.says(0, &[]);
+}

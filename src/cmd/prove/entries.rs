@@ -35,8 +35,10 @@ impl Entries {
             bail!("the store has no ledger");
         };
         let mut signers = String::new();
+        let mut revoked = Signers::default();
+        crate::cmd::verify::revoke(&mut revoked, config)?;
         for line in lists(config)?.lines() {
-            let mut one = Signers::default();
+            let mut one = revoked.clone();
             one.add("", line);
             if reader.verify_now(&one.ed25519(NAMESPACE)).is_ok() {
                 signers.push_str(line);

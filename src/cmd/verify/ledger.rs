@@ -93,7 +93,8 @@ pub(super) fn check(
             sealed: place.has_seal(),
             session_key: manifest.and_then(|manifest| manifest.session_key.as_deref()),
             begun: begun.as_deref(),
-            recovered: recovered(manifest).as_ref(),
+            recovered: manifest.is_some_and(|manifest| manifest.state == State::Recovered),
+            made_from: made_from(place, manifest).as_ref(),
             trail: &trail,
         });
         report.findings.extend(judged);
@@ -101,11 +102,19 @@ pub(super) fn check(
     Ok(findings)
 }
 
-/// How far what was recovered went; no way at all, where the manifest does not
-/// say.
-fn recovered(manifest: Option<&Manifest>) -> Option<ChainState> {
+/// How far the interrupted recording went that this one was made of: the
+/// manifest says it, or the first that was kept, of one that is encrypted to
+/// others since.
+fn made_from(place: &Place, manifest: Option<&Manifest>) -> Option<ChainState> {
     let manifest = manifest.filter(|manifest| manifest.state == State::Recovered)?;
-    Some(manifest.chain.clone().unwrap_or_else(|| ChainState {
+    let kept = match manifest.rekeyed.first() {
+        None => manifest.clone(),
+        Some(first) => {
+            let name = Path::new(&first.manifest).file_name()?;
+            Manifest::read(&place.paths.dir().join(name)).ok()?
+        }
+    };
+    Some(kept.chain.unwrap_or_else(|| ChainState {
         part: PartState { chunks: 0, sha256: String::new() },
         journal: None,
     }))

@@ -160,11 +160,22 @@ fn signers(args: &cli::Verify, config: &Config) -> Result<Signers> {
     for path in lists.iter().filter(|path| args.signers.is_empty() && path.exists()) {
         signers.add(&path.to_string_lossy(), &read(path)?);
     }
+    revoke(&mut signers, config)?;
+    Ok(signers)
+}
+
+/// Takes in the keys that the administrator or the person has revoked.
+///
+/// # Errors
+/// When a list is there and cannot be read.
+pub(super) fn revoke(signers: &mut Signers, config: &Config) -> Result<()> {
     let revoked = [signing::SYSTEM_REVOKED.into(), signing::revoked(config.dirs())];
     for path in revoked.iter().filter(|path| path.exists()) {
-        signers.revoke(&path.to_string_lossy(), &read(path)?);
+        let text =
+            read_key_list(path).with_context(|| format!("cannot read {}", path.display()))?;
+        signers.revoke(&path.to_string_lossy(), &text);
     }
-    Ok(signers)
+    Ok(())
 }
 
 /// Checks them all, on every core there is.

@@ -91,9 +91,9 @@ impl Story {
 impl Story {
     /// Whether what was recovered went less far than the ledger's last head of
     /// it: then the end was taken off in between.
-    fn falls_short(&self, recovered: &ChainState) -> Option<String> {
+    fn falls_short(&self, made_from: &ChainState) -> Option<String> {
         let (entry, head) = self.head.as_ref()?;
-        let (had, has) = (head.part.chunks, recovered.part.chunks);
+        let (had, has) = (head.part.chunks, made_from.part.chunks);
         if has < had {
             return Some(format!(
                 "it was recovered from {has} chunks, and entry {entry} of the ledger has {had} of it"
@@ -101,7 +101,7 @@ impl Story {
         }
         // With more in the part, the journal's text may be in there.
         let journal = head.journal.as_ref().filter(|_| has == had)?;
-        let reached = recovered.journal.as_ref().map_or((0, 0), |is| (is.number, is.records));
+        let reached = made_from.journal.as_ref().map_or((0, 0), |is| (is.number, is.records));
         (reached < (journal.number, journal.records)).then(|| {
             format!(
                 "it was recovered from {} records of journal {}, and entry {entry} of the ledger has {} of journal {}",
@@ -118,7 +118,7 @@ impl Story {
                 "entry {entry} of the ledger has another manifest than the entry before, which nothing explains"
             ));
         }
-        if seen.recovered.is_some() && !self.recovered && self.manifest.is_some() {
+        if seen.recovered && !self.recovered && self.manifest.is_some() {
             wrong.push("no entry of the ledger says that it was recovered".to_owned());
         }
         let holds = self.manifest.as_ref().map(|(_, sha256)| sha256.as_str());
@@ -162,9 +162,10 @@ pub struct Seen<'a> {
     /// The file that was begun at its start, unless another took its place
     /// since: the part, and the finished one that it became.
     pub begun: Option<&'a Path>,
-    /// Where the manifest says that it was made of an interrupted one: how far
-    /// that went, by the manifest.
-    pub recovered: Option<&'a ChainState>,
+    /// Whether the manifest says that it was made of an interrupted one.
+    pub recovered: bool,
+    /// How far that one went, by the manifest.
+    pub made_from: Option<&'a ChainState>,
     /// SHA-256 of each manifest that it had before it was encrypted to others,
     /// as the manifest has it.
     pub trail: &'a [String],
@@ -342,7 +343,7 @@ impl Book {
             );
             found.push(find(Class::WrongSignature, what));
         }
-        if let Some(short) = seen.recovered.and_then(|chain| story.falls_short(chain)) {
+        if let Some(short) = seen.made_from.and_then(|chain| story.falls_short(chain)) {
             found.push(find(Class::Truncated, short));
         }
         if let Some(begun) = seen.begun {
