@@ -241,3 +241,20 @@ fn what_is_not_sealed_proves_nothing() {
     assert!(String::from_utf8_lossy(&made.stderr).contains("hrec seal"), "{made:?}");
     assert!(!sandbox.work().join("case").exists());
 }
+
+#[test]
+fn a_key_that_was_revoked_vouches_for_no_ledger() {
+    let sandbox = Sandbox::new();
+    record(&sandbox, "kept");
+    let config = sandbox.path("config/hrec");
+    let key = fs::read_to_string(config.join("ledger_key.pub")).unwrap();
+    fs::write(config.join("revoked_keys"), &key).unwrap();
+    let made = sandbox.hrec(&["prove", "-1", "-o", "case"]);
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(said.contains("nobody whom you trust has signed the ledger's head"), "{said}");
+    let key = key.split_whitespace().nth(1).unwrap();
+    for entry in fs::read_dir(sandbox.work().join("case")).unwrap() {
+        let text = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(key));
+    }
+}
