@@ -33,6 +33,7 @@ use avt::Parser;
 
 use self::grid::Grid;
 use self::plain::Plain;
+pub use self::plain::narrow;
 use self::row::UNSEEN;
 pub use self::shown::{Shown, ShownLine};
 use super::keyframe::Keyframe;

@@ -10,6 +10,13 @@ use super::parse::{character, printable, string};
 use super::row::UNSEEN;
 use crate::screen::sheet::acts::is_wide;
 
+/// The bytes of the character at the start, if it is beyond ASCII and takes one
+/// cell, whatever is before it.
+#[must_use]
+pub fn narrow(bytes: &[u8]) -> Option<usize> {
+    character(bytes).filter(|ch| !is_wide(*ch)).map(char::len_utf8)
+}
+
 /// A line that has been ended.
 #[derive(Debug, Default)]
 struct Ended {
@@ -63,6 +70,51 @@ impl Sheet {
         self.plain.line = line;
         self.plain.dirty = false;
         self.plain.on = self.tabs_are_default();
+    }
+
+    /// Columns and rows.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.cols(), self.rows())
+    }
+
+    /// Between events, where output may only add lines at the bottom: the line
+    /// that the cursor is behind, and its cells. What such output is, and no
+    /// more, is printable ASCII, [`narrow`] characters, CR LF, SGR, BEL, and a
+    /// tab that ends before the last column; and there are no more cells in a
+    /// line than in all rows but one.
+    pub fn plain_line(&mut self) -> Option<(&[u8], usize)> {
+        self.begin_plain();
+        self.plain.on.then_some((&self.plain.line, self.plain.cells))
+    }
+
+    /// Takes lines that output has added since [`Sheet::plain_line`], each with
+    /// a number of blanks behind it, and the text and cells of the one that the
+    /// cursor is behind now. No look is taken at any. If there are as many as
+    /// rows, those before them may be left out.
+    pub fn skipped<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (&'a [u8], usize)>,
+        line: &[u8],
+        cells: usize,
+    ) {
+        // The first one has a new number, too: whatever was known of it as the
+        // line it was before is no longer so.
+        for (line, blanks) in lines {
+            let mut text = self.plain.spare.pop().unwrap_or_default();
+            text.extend_from_slice(line);
+            text.resize(line.len() + blanks, b' ');
+            self.plain.cells = text.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+            let (rows, id) = (self.line_rows(), self.grid_mut().take_id());
+            self.plain.ended.push_back(Ended { text, rows, id, look: UNSEEN });
+            self.plain.rows += rows;
+        }
+        self.plain.line.clear();
+        self.plain.line.extend_from_slice(line);
+        self.plain.cells = cells;
+        self.plain.dirty = false;
+        self.plain.id = self.grid_mut().take_id();
+        self.trim_plain();
     }
 
     fn tabs_are_default(&self) -> bool {
