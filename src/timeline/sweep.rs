@@ -39,6 +39,8 @@ pub(super) struct Segment {
     pub(super) end: Option<u64>,
     /// Bytes of text in it, as far as that is known.
     pub(super) text: u64,
+    /// Places in its middle at which the terminal's state is known.
+    inside: Vec<(Spot, Option<Anchor>)>,
 }
 
 impl Segment {
@@ -48,14 +50,21 @@ impl Segment {
         let end = source.end().map_or(0, |end| end.text);
         let anchors = source.anchors()?.iter().filter(|one| one.has_keyframe());
         let anchors = anchors.filter(|anchor| anchor.mark.event > 0).copied();
-        let mut segments = vec![Self { start, anchor: None, end: None, text: 0 }];
+        let mut segments =
+            vec![Self { start, anchor: None, end: None, text: 0, inside: Vec::new() }];
         for anchor in anchors {
             let start = Spot::at(&anchor);
             if let Some(last) = segments.last_mut() {
                 last.end = Some(start.event);
                 last.text = start.place.text().saturating_sub(last.start.place.text());
             }
-            segments.push(Self { start, anchor: Some(anchor), end: None, text: 0 });
+            segments.push(Self {
+                start,
+                anchor: Some(anchor),
+                end: None,
+                text: 0,
+                inside: Vec::new(),
+            });
         }
         if let Some(last) = segments.last_mut() {
             last.text = end.saturating_sub(last.start.place.text());
@@ -83,6 +92,7 @@ impl Segment {
             } else if let Some(part) = parts.last_mut() {
                 part.end = segment.end;
                 part.text += segment.text;
+                part.inside.push((segment.start, segment.anchor));
             }
             room -= 1;
         }
@@ -93,12 +103,21 @@ impl Segment {
     pub(super) fn after(source: &Source, start: Spot) -> Self {
         let text = source.end().map_or(0, |end| end.text);
         let text = text.saturating_sub(start.place.text());
-        Self { start, anchor: None, end: None, text }
+        Self { start, anchor: None, end: None, text, inside: Vec::new() }
     }
 
     /// All of it as one.
     pub(super) fn whole(source: &Source) -> Vec<Self> {
         vec![Self::after(source, Spot::start(source))]
+    }
+
+    /// What is left of it behind the last place, not behind `event`, at which
+    /// the terminal's state is known.
+    pub(super) fn rest(&self, event: u64) -> Self {
+        let count = self.inside.partition_point(|(start, _)| start.event <= event);
+        let last = count.checked_sub(1).and_then(|last| self.inside.get(last)).copied();
+        let (start, anchor) = last.unwrap_or((self.start, self.anchor));
+        Self { start, anchor, end: self.end, text: 0, inside: Vec::new() }
     }
 
     /// The terminal's state at its start; `None` where it is blank, and where

@@ -69,7 +69,7 @@ impl Sheet {
         self.plain.cells = self.col;
         self.plain.line = line;
         self.plain.dirty = false;
-        self.plain.on = self.tabs_are_default();
+        self.plain.on = true;
     }
 
     /// Columns and rows.
@@ -81,7 +81,7 @@ impl Sheet {
     /// Between events, where output may only add lines at the bottom: the line
     /// that the cursor is behind, and its cells. What such output is, and no
     /// more, is printable ASCII, [`narrow`] characters, CR LF, SGR, BEL, and a
-    /// tab that ends before the last column; and there are no more cells in a
+    /// tab to a stop in the same row; and there are no more cells in a
     /// line than in all rows but one.
     pub fn plain_line(&mut self) -> Option<(&[u8], usize)> {
         self.begin_plain();
@@ -117,8 +117,11 @@ impl Sheet {
         self.trim_plain();
     }
 
-    fn tabs_are_default(&self) -> bool {
-        self.tabs.iter().enumerate().all(|(col, tab)| *tab == (col > 0 && col % 8 == 0))
+    /// The column of the first tab stop behind `col`.
+    #[must_use]
+    pub fn tab_after(&self, col: usize) -> Option<usize> {
+        let behind = self.tabs.get(col + 1..).unwrap_or_default();
+        behind.iter().position(|set| *set).map(|tab| col + 1 + tab)
     }
 
     /// Takes what is plain from the start of `bytes`; returns how much that is.
@@ -164,8 +167,8 @@ impl Sheet {
                 b'\t' => {
                     let cell = self.plain.cells;
                     let col = cell % cols;
-                    let next = (col + 8) / 8 * 8;
-                    if cell > 0 && col == 0 || next >= cols || cell + 8 > most {
+                    let Some(next) = self.tab_after(col) else { break };
+                    if cell > 0 && col == 0 || cell + next - col > most {
                         break;
                     }
                     let len = self.plain.line.len() + next - col;

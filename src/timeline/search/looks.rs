@@ -24,7 +24,6 @@ const REMEMBERED: usize = 8192;
 pub(super) struct Looks<'a, T> {
     task: &'a Task<'a, T>,
     watch: Watch<'a>,
-    keyframe: Option<Keyframe>,
     /// For sizes, which only the terminal model follows: it and the events up
     /// to here.
     sizes: Option<(Box<Keyframer>, SegmentEvents)>,
@@ -35,7 +34,7 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
         let keyframe = task.segment.keyframe(task.source)?;
         let size = task.source.header().size;
         let sheet = keyframe.as_ref().map_or_else(|| Sheet::new(size), Sheet::of);
-        Ok(Self { task, watch: Watch::new(sheet, query), keyframe, sizes: None })
+        Ok(Self { task, watch: Watch::new(sheet, query), sizes: None })
     }
 
     /// Takes an event's output as it is written, if there is no match in it and
@@ -60,15 +59,7 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
     }
 
     fn resize(&mut self, number: u64) -> Result<()> {
-        let (mut keyframer, mut events) = match self.sizes.take() {
-            Some(sizes) => sizes,
-            None => {
-                let size = self.task.source.header().size;
-                let start = self.keyframe.as_ref();
-                let keyframer = start.map_or_else(|| Keyframer::new(size), Keyframer::resume);
-                (Box::new(keyframer), self.task.segment.events(self.task.source)?)
-            }
-        };
+        let (mut keyframer, mut events) = self.terminal(number)?;
         while let Some((at, event)) = events.next()? {
             match &event.data {
                 Data::Output(bytes) => keyframer.output(bytes),
@@ -86,6 +77,26 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
         }
         self.sizes = Some((keyframer, events));
         Ok(())
+    }
+
+    /// The terminal model at some place before event `number`, and the events
+    /// after that.
+    fn terminal(&mut self, number: u64) -> Result<(Box<Keyframer>, SegmentEvents)> {
+        let (source, segment) = (self.task.source, self.task.segment);
+        let near = segment.rest(number);
+        if let Some(sizes) = self.sizes.take_if(|sizes| sizes.1.here().event >= near.start.event) {
+            return Ok(sizes);
+        }
+        let new = |keyframe: Option<&Keyframe>| {
+            let blank = || Keyframer::new(source.header().size);
+            Box::new(keyframe.map_or_else(blank, Keyframer::resume))
+        };
+        if let Some(keyframe) = near.keyframe(source)? {
+            return Ok((new(Some(&keyframe)), near.events(source)?));
+        }
+        // It may be damaged.
+        let keyframe = segment.keyframe(source)?;
+        Ok((new(keyframe.as_ref()), segment.events(source)?))
     }
 }
 

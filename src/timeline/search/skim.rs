@@ -50,7 +50,9 @@ impl Skim {
     /// Takes an event's output as it is written in a JSON string, unless it may
     /// show what is searched for, or more than lines.
     pub(super) fn takes(&mut self, written: &[u8], query: &Query, sheet: &mut Sheet) -> bool {
-        if !self.on && !self.begin(sheet) {
+        // As what draws a screen begins.
+        let moves = matches!(written, [b'\\', b'u', b'0', b'0', b'1', b'b', b'[', b'H' | b'?', ..]);
+        if moves || !self.on && !self.begin(sheet) {
             return false;
         }
         let Mark { text, ended, start, cells } = Mark {
@@ -59,7 +61,7 @@ impl Skim {
             start: self.start,
             cells: self.cells,
         };
-        let low = self.read(written);
+        let low = self.read(written, sheet);
         let end = self.text.len() - self.blanks(self.text.len());
         let shown = self.text.get(start..end).unwrap_or_default();
         match low {
@@ -116,7 +118,7 @@ impl Skim {
     /// Appends what output shows. Gives up to where the text is as it was: not
     /// farther than that, and less if blanks at its end were cut off. `Err`
     /// when it is not plain; then there is something behind that.
-    fn read(&mut self, written: &[u8]) -> Result<usize, usize> {
+    fn read(&mut self, written: &[u8], sheet: &Sheet) -> Result<usize, usize> {
         let mut low = self.text.len();
         let (mut at, mut out) = (0, low);
         // A line that fills the screen scrolls away while it is written.
@@ -163,8 +165,8 @@ impl Skim {
                 }
                 [b'\\', b't', ..] => {
                     let col = self.cells % self.cols;
-                    let next = (col + 8) / 8 * 8;
-                    if self.cells > 0 && col == 0 || next >= self.cols || self.cells + 8 > most {
+                    let next = sheet.tab_after(col).ok_or(low)?;
+                    if self.cells > 0 && col == 0 || self.cells + next - col > most {
                         return Err(low);
                     }
                     self.text.truncate(out);
