@@ -34,6 +34,9 @@ const FRAMES_MAX: u64 = 0x800_0000;
 /// A skippable frame's magic and size.
 const SKIPPABLE_HEAD: usize = 8;
 const FOOTER: usize = 9;
+/// The most text that is in a frame of hrec's, and a line more.
+pub const WHOLE: usize = (1 << 20) + (1 << 17);
+const FILL: usize = 64 * 1024;
 
 /// A frame, as the seek table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +202,8 @@ impl SeekTable {
 /// can be decoded, then the end and [`FrameReader::torn`]; damage is an error.
 pub struct FrameReader<R> {
     input: R,
+    /// A frame is waited for until all of it is there.
+    whole: bool,
     decoder: Decoder<'static>,
     buffer: Vec<u8>,
     at: usize,
@@ -220,12 +225,23 @@ impl<R: Read> FrameReader<R> {
     pub fn new(input: R) -> io::Result<Self> {
         Ok(Self {
             input,
+            whole: false,
             decoder: Decoder::new()?,
             buffer: Vec::new(),
             at: 0,
             ended: false,
             in_frame: false,
         })
+    }
+
+    /// The same, for who reads [`WHOLE`] bytes at once: zstd writes a frame into
+    /// a buffer that has room for all of it without a copy of its own, if it
+    /// has all of the frame.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub fn whole(input: R) -> io::Result<Self> {
+        Ok(Self { whole: true, ..Self::new(input)? })
     }
 
     /// Whether the stream ended inside a frame; known once the end was given.
@@ -239,18 +255,35 @@ impl<R: Read> FrameReader<R> {
         &self.input
     }
 
+    /// Reads more input behind what is not used yet.
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.resize(64 * 1024, 0);
+        self.buffer.drain(..self.at);
         self.at = 0;
+        let held = self.buffer.len();
+        self.buffer.resize(held + FILL, 0);
         let result = loop {
-            match self.input.read(&mut self.buffer) {
+            let free = self.buffer.get_mut(held..).unwrap_or_default();
+            match self.input.read(free) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result,
             }
         };
-        self.buffer.truncate(*result.as_ref().unwrap_or(&0));
+        self.buffer.truncate(held + *result.as_ref().unwrap_or(&0));
         self.ended = result? == 0;
         Ok(())
+    }
+
+    /// Reads until the frame that begins here is whole, unless it is larger
+    /// than hrec's, or torn.
+    fn gather(&mut self) -> io::Result<()> {
+        loop {
+            let here = self.buffer.get(self.at..).unwrap_or_default();
+            let whole = zstd::zstd_safe::find_frame_compressed_size(here).is_ok();
+            if self.ended || whole || here.len() >= WHOLE {
+                return Ok(());
+            }
+            self.fill()?;
+        }
     }
 }
 
@@ -262,6 +295,9 @@ impl<R: Read> Read for FrameReader<R> {
         loop {
             if self.at == self.buffer.len() && !self.ended {
                 self.fill()?;
+            }
+            if self.whole && !self.in_frame {
+                self.gather()?;
             }
             let mut input = InBuffer::around(self.buffer.get(self.at..).unwrap_or_default());
             let mut output = OutBuffer::around(&mut *out);

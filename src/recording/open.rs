@@ -11,7 +11,7 @@ use super::error::shown;
 use super::interrupted::{Remarks, Unfinished};
 use super::{Error, Paths, Result};
 use crate::event::{Event, Header, Micros};
-use crate::format::asciicast::{self, Place, Reader};
+use crate::format::asciicast::{self, Next, Place, Reader};
 use crate::format::cipher::{self, ChunkReader, Identities};
 use crate::format::detect::{Layer, Stream, open_stream};
 
@@ -195,19 +195,48 @@ impl Recording {
     /// When reading fails, or what is read was changed.
     pub fn next_event(&mut self) -> Result<Option<Event>> {
         loop {
-            match self.reader.next_event() {
-                Ok(event) => {
-                    self.last = event.as_ref().map_or(self.last, |event| event.time);
-                    return Ok(event);
-                }
-                Err(error @ asciicast::Error::Malformed { .. }) => {
-                    self.passed_over += 1;
-                    self.first_passed_over.get_or_insert_with(|| error.to_string());
-                }
-                Err(error) => {
-                    let error = crate::format::Error::Asciicast(error);
-                    return Err(Failed::Format(error).named(&self.name));
-                }
+            let event = self.reader.next_event();
+            if let Some(event) = self.heed(event)? {
+                self.last = event.as_ref().map_or(self.last, |event| event.time);
+                return Ok(event);
+            }
+        }
+    }
+
+    /// As [`Recording::next_event`], but `pass` is offered output as it is
+    /// written, as by [`Reader::next_unless`].
+    ///
+    /// # Errors
+    /// As [`Recording::next_event`].
+    pub fn next_unless(
+        &mut self,
+        mut pass: impl FnMut(Micros, &[u8]) -> bool,
+    ) -> Result<Option<Next>> {
+        loop {
+            let next = self.reader.next_unless(&mut pass);
+            if let Some(next) = self.heed(next)? {
+                self.last = match &next {
+                    Some(Next::Passed(time)) => *time,
+                    Some(Next::Event(event)) => event.time,
+                    None => self.last,
+                };
+                return Ok(next);
+            }
+        }
+    }
+
+    /// Notes a line that is no event, which is `None`.
+    fn heed<T>(&mut self, read: std::result::Result<T, asciicast::Error>) -> Result<Option<T>> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(error @ asciicast::Error::Malformed { .. }) => {
+                self.passed_over += 1;
+                self.first_passed_over.get_or_insert_with(|| error.to_string());
+                Ok(None)
+            }
+            Err(error) => {
+                let error = crate::format::Error::Asciicast(error);
+                Err(Failed::Format(error).named(&self.name))
             }
         }
     }

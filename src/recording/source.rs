@@ -20,7 +20,7 @@ use crate::event::Header;
 use crate::format::asciicast::{Place, Reader, Version};
 use crate::format::cipher::{FileKey, Head, Identities};
 use crate::format::detect::{Layer, Stream, open_text};
-use crate::format::frames::FrameReader;
+use crate::format::frames::{self, FrameReader};
 use crate::format::index::{self, Mark};
 
 /// The keys of the age layers, the outermost first.
@@ -53,6 +53,15 @@ enum Form {
     /// In something that can only be unpacked from the start. The bytes of the
     /// text are still much cheaper to pass over than its events.
     Packed(Payload, Keys),
+}
+
+/// In what pieces the text is decompressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pieces {
+    /// No more than is asked for.
+    Small,
+    /// A frame at a time.
+    Frames,
 }
 
 impl std::fmt::Debug for Source {
@@ -228,11 +237,24 @@ impl Source {
     /// # Errors
     /// When the recording cannot be read, or was changed.
     pub fn events(&self, place: Place) -> Result<Recording> {
+        self.read(place, Pieces::Small)
+    }
+
+    /// The same for whoever reads much: a frame at a time, which takes some MiB
+    /// of memory and less time.
+    ///
+    /// # Errors
+    /// As [`Source::events`].
+    pub fn many_events(&self, place: Place) -> Result<Recording> {
+        self.read(place, Pieces::Frames)
+    }
+
+    fn read(&self, place: Place, pieces: Pieces) -> Result<Recording> {
         let reader = if self.version == Version::V1 {
             // One JSON object: nobody can begin in the middle of it.
-            asciicast(self.text(0)?, &self.name)?
+            asciicast(self.text(0, pieces)?, &self.name)?
         } else {
-            let text = self.text(place.text())?;
+            let text = self.text(place.text(), pieces)?;
             Reader::resume(text, self.version, self.header.clone(), place)
         };
         let remarks = self.remarks.clone();
@@ -240,7 +262,7 @@ impl Source {
     }
 
     /// The text from byte `offset` on.
-    fn text(&self, offset: u64) -> Result<Stream> {
+    fn text(&self, offset: u64, pieces: Pieces) -> Result<Stream> {
         let failed = |error| io_error(&self.name, error);
         let (mut text, from): (Box<dyn Read>, u64) = match &self.form {
             Form::Plain(payload) => {
@@ -249,7 +271,11 @@ impl Source {
             Form::Frames(payload, map) => {
                 let stop = map.stop(offset);
                 let input = self.watched(payload.open(stop.at).map_err(failed)?);
-                (Box::new(FrameReader::new(input).map_err(Error::Compress)?), stop.text)
+                let frames = match pieces {
+                    Pieces::Small => FrameReader::new(input),
+                    Pieces::Frames => FrameReader::whole(input),
+                };
+                (Box::new(frames.map_err(Error::Compress)?), stop.text)
             }
             Form::Unfinished(part, map, paths) => {
                 let stop = map.stop(offset);
@@ -276,7 +302,11 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             passed => drop(passed.map_err(failed)?),
         }
-        Ok(Box::new(BufReader::with_capacity(1 << 16, text)))
+        let piece = match (&self.form, pieces) {
+            (Form::Frames(..), Pieces::Frames) => frames::WHOLE,
+            _ => 1 << 16,
+        };
+        Ok(Box::new(BufReader::with_capacity(piece, text)))
     }
 
     fn watched(&self, payload: Input) -> open::Payload<Input> {

@@ -16,6 +16,6 @@ pub use keyframe::{Keyframe, Malformed, Outside, Position};
 pub use model::Model;
 pub use paint::{Painter, push_final, push_sgr};
 pub use safe::safe_text;
-pub use sheet::{Sheet, Shown, ShownLine};
+pub use sheet::{Sheet, Shown, ShownLine, narrow};
 pub use skip::Keyframer;
 pub use text::{Text, cell_char};

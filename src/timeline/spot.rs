@@ -46,7 +46,15 @@ impl Spot {
 
     /// Reads what comes after.
     pub(super) fn read(&self, source: &Source) -> Result<Recording> {
-        let mut recording = source.events(self.place)?;
+        self.begin(source, source.events(self.place)?)
+    }
+
+    /// The same, when it is much.
+    pub(super) fn read_much(&self, source: &Source) -> Result<Recording> {
+        self.begin(source, source.many_events(self.place)?)
+    }
+
+    fn begin(&self, source: &Source, mut recording: Recording) -> Result<Recording> {
         // One that cannot be begun in the middle.
         if source.version() == Version::V1 {
             for _ in 0..self.event {

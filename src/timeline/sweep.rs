@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::spot::Spot;
 use crate::event::Event;
+use crate::format::asciicast::Next;
 use crate::recording::{Anchor, Recording, Result, Source};
 use crate::screen::Keyframe;
 
@@ -21,6 +22,12 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// More threads than this do not help a disk, and each has its buffers.
 const THREADS: usize = 8;
+
+/// Frames in the largest part of [`Segment::graded`]: at a frame each
+/// millisecond, what a search is behind in telling how far it is.
+const LARGEST: usize = 16;
+/// A part has a frame for so many that are between it and the place.
+const GRADE: usize = 8;
 
 /// A stretch of a recording.
 pub(super) struct Segment {
@@ -32,6 +39,8 @@ pub(super) struct Segment {
     pub(super) end: Option<u64>,
     /// Bytes of text in it, as far as that is known.
     pub(super) text: u64,
+    /// Places in its middle at which the terminal's state is known.
+    inside: Vec<(Spot, Option<Anchor>)>,
 }
 
 impl Segment {
@@ -41,14 +50,21 @@ impl Segment {
         let end = source.end().map_or(0, |end| end.text);
         let anchors = source.anchors()?.iter().filter(|one| one.has_keyframe());
         let anchors = anchors.filter(|anchor| anchor.mark.event > 0).copied();
-        let mut segments = vec![Self { start, anchor: None, end: None, text: 0 }];
+        let mut segments =
+            vec![Self { start, anchor: None, end: None, text: 0, inside: Vec::new() }];
         for anchor in anchors {
             let start = Spot::at(&anchor);
             if let Some(last) = segments.last_mut() {
                 last.end = Some(start.event);
                 last.text = start.place.text().saturating_sub(last.start.place.text());
             }
-            segments.push(Self { start, anchor: Some(anchor), end: None, text: 0 });
+            segments.push(Self {
+                start,
+                anchor: Some(anchor),
+                end: None,
+                text: 0,
+                inside: Vec::new(),
+            });
         }
         if let Some(last) = segments.last_mut() {
             last.text = end.saturating_sub(last.start.place.text());
@@ -56,16 +72,52 @@ impl Segment {
         Ok(segments)
     }
 
+    /// The whole recording in larger parts, the farther from event `from` the
+    /// larger: what is near is known soon, and beginning a part costs what
+    /// searching a fourth of a frame does. Parts of one that `grows` stay what
+    /// they are, but for the last; the last ones of another are small, so that
+    /// all threads are busy to the end.
+    pub(super) fn graded(source: &mut Source, from: u64, grows: bool) -> Result<Vec<Self>> {
+        let all = Self::all(source)?;
+        let (count, here) = (all.len(), all.partition_point(|one| one.start.event <= from));
+        let here = here.saturating_sub(1);
+        let (mut parts, mut room) = (Vec::<Self>::new(), 0);
+        for (at, segment) in all.into_iter().enumerate() {
+            if room == 0 {
+                let ahead = if grows { usize::MAX } else { count - at };
+                room = at.abs_diff(here).min(ahead) / GRADE;
+                // None has the nearest one in its middle.
+                room = if at < here { room.min(here - at) } else { room }.clamp(1, LARGEST);
+                parts.push(segment);
+            } else if let Some(part) = parts.last_mut() {
+                part.end = segment.end;
+                part.text += segment.text;
+                part.inside.push((segment.start, segment.anchor));
+            }
+            room -= 1;
+        }
+        Ok(parts)
+    }
+
     /// All that comes after `start`, as one.
     pub(super) fn after(source: &Source, start: Spot) -> Self {
         let text = source.end().map_or(0, |end| end.text);
         let text = text.saturating_sub(start.place.text());
-        Self { start, anchor: None, end: None, text }
+        Self { start, anchor: None, end: None, text, inside: Vec::new() }
     }
 
     /// All of it as one.
     pub(super) fn whole(source: &Source) -> Vec<Self> {
         vec![Self::after(source, Spot::start(source))]
+    }
+
+    /// What is left of it behind the last place, not behind `event`, at which
+    /// the terminal's state is known.
+    pub(super) fn rest(&self, event: u64) -> Self {
+        let count = self.inside.partition_point(|(start, _)| start.event <= event);
+        let last = count.checked_sub(1).and_then(|last| self.inside.get(last)).copied();
+        let (start, anchor) = last.unwrap_or((self.start, self.anchor));
+        Self { start, anchor, end: self.end, text: 0, inside: Vec::new() }
     }
 
     /// The terminal's state at its start; `None` where it is blank, and where
@@ -79,7 +131,7 @@ impl Segment {
 
     /// Its events, each with its place in the recording's count.
     pub(super) fn events(&self, source: &Source) -> Result<SegmentEvents> {
-        let recording = self.start.read(source)?;
+        let recording = self.start.read_much(source)?;
         Ok(SegmentEvents { recording, spot: self.start, end: self.end })
     }
 }
@@ -102,6 +154,31 @@ impl SegmentEvents {
         self.spot.event += 1;
         self.spot.time = event.time;
         Ok(Some((number, self.spot.streams.convert(event))))
+    }
+
+    /// The same, but output is offered to `pass` as it is written; where that
+    /// says `true`, there is no event. See [`Recording::next_unless`].
+    pub(super) fn next_unless(
+        &mut self,
+        mut pass: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<(u64, Option<Event>)>> {
+        let number = self.spot.event;
+        if self.end.is_some_and(|end| number >= end) {
+            return Ok(None);
+        }
+        let next = self.recording.next_unless(|_, text| pass(text))?;
+        let Some(next) = next else { return Ok(None) };
+        self.spot.event += 1;
+        Ok(Some(match next {
+            Next::Passed(time) => {
+                self.spot.time = time;
+                (number, None)
+            }
+            Next::Event(event) => {
+                self.spot.time = event.time;
+                (number, Some(self.spot.streams.convert(event)))
+            }
+        }))
     }
 
     /// The place after the last event that was given.

@@ -30,7 +30,14 @@ pub(crate) struct Line<'a> {
 
 pub(crate) struct Lines<R> {
     inner: R,
+    /// The last line, when it did not lie in `inner`'s buffer as a whole.
     buffer: Vec<u8>,
+    /// The last line, when it did: so many bytes of that buffer, which are yet
+    /// to be taken out of it. A line that is only looked at is not copied.
+    lent: Option<usize>,
+    /// How the last line ended, and whether it is to be given again.
+    end: End,
+    again: bool,
     number: u64,
     /// Bytes before the next line.
     at: u64,
@@ -46,7 +53,8 @@ impl<R: BufRead> Lines<R> {
 
     /// Goes on in the middle: `at` bytes and `number` lines are before.
     pub(crate) fn resume(inner: R, at: u64, number: u64) -> Self {
-        Self { inner, buffer: Vec::new(), number, at, limit: MAX_LINE, cut: None }
+        let (buffer, lent, end, again) = (Vec::new(), None, End::Whole, false);
+        Self { inner, buffer, lent, end, again, number, at, limit: MAX_LINE, cut: None }
     }
 
     /// How many bytes and lines were read.
@@ -75,7 +83,18 @@ impl<R: BufRead> Lines<R> {
         self.read(false)
     }
 
+    /// Gives the last line of [`Lines::next`] once more.
+    pub(crate) fn again(&mut self) {
+        self.again = true;
+    }
+
     fn read(&mut self, to_its_end: bool) -> io::Result<Option<Line<'_>>> {
+        if std::mem::take(&mut self.again) {
+            return self.line().map(Some);
+        }
+        if let Some(lent) = self.lent.take() {
+            self.inner.consume(lent);
+        }
         self.buffer.clear();
         let mut too_long = false;
         loop {
@@ -85,26 +104,40 @@ impl<R: BufRead> Lines<R> {
                 if self.buffer.is_empty() && !too_long {
                     return Ok(None);
                 }
-                return Ok(Some(self.line(if too_long { End::TooLong } else { End::Open })));
+                self.end = if too_long { End::TooLong } else { End::Open };
+                break;
             }
             let newline = memchr::memchr(b'\n', available);
             let text = available.get(..newline.unwrap_or(available.len())).unwrap_or_default();
             let used = text.len() + usize::from(newline.is_some());
+            self.at += used as u64;
+            if newline.is_some() && self.buffer.is_empty() && !too_long && text.len() <= room {
+                self.lent = Some(used);
+                self.end = End::Whole;
+                break;
+            }
             let kept = text.get(..text.len().min(room)).unwrap_or_default();
             too_long |= kept.len() < text.len();
             self.buffer.extend_from_slice(kept);
             self.inner.consume(used);
-            self.at += used as u64;
             if newline.is_some() || (too_long && !to_its_end) {
-                return Ok(Some(self.line(if too_long { End::TooLong } else { End::Whole })));
+                self.end = if too_long { End::TooLong } else { End::Whole };
+                break;
             }
         }
+        self.number += 1;
+        self.line().map(Some)
     }
 
-    fn line(&mut self, end: End) -> Line<'_> {
-        self.number += 1;
-        let text = self.buffer.strip_suffix(b"\r").unwrap_or(&self.buffer);
-        Line { text, number: self.number, end }
+    /// The last line.
+    fn line(&mut self) -> io::Result<Line<'_>> {
+        let text = match self.lent {
+            // What is in the buffer is given without reading.
+            Some(lent) => self.inner.fill_buf()?.get(..lent - 1).unwrap_or_default(),
+            None => &self.buffer,
+        };
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Ok(Line { text, number: self.number, end: self.end })
     }
 }
 
@@ -150,6 +183,23 @@ mod tests {
             let expected: [(&[u8], End); 4] =
                 [(b"a", End::Whole), (b"", End::Whole), (b"bcd", End::Whole), (b"e", End::Open)];
             assert_eq!(found, expected.map(|(t, e)| (t.to_vec(), e)));
+        }
+    }
+
+    #[test]
+    fn a_line_is_given_again() {
+        for capacity in 1..9 {
+            let mut lines = Lines::new(io::BufReader::with_capacity(capacity, &b"a\nbcd\ne"[..]));
+            for (expected, at) in [("a", 2), ("bcd", 6), ("e", 7)] {
+                for _ in 0..2 {
+                    let line = lines.next().unwrap().unwrap();
+                    assert_eq!(line.text, expected.as_bytes());
+                    assert_eq!(lines.place().0, at);
+                    lines.again();
+                }
+                lines.next().unwrap();
+            }
+            assert!(lines.next().unwrap().is_none());
         }
     }
 

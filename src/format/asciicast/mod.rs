@@ -13,12 +13,13 @@ mod encode;
 pub(crate) mod header;
 pub(crate) mod json;
 mod lines;
+mod object;
 mod read;
 mod time;
 
 pub use encode::{Encoder, EncoderV1, utf8_hold};
 pub use lines::MAX_LINE;
-pub use read::{Place, Reader};
+pub use read::{Next, Place, Reader};
 pub use time::MAX_TIME;
 
 /// A version of asciicast.

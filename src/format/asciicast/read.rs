@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::header::{self, Refusal};
 use super::json::Cursor;
 use super::lines::{End, Lines, MAX_LINE};
+use super::object::ObjectV1;
 use super::time::{self, MAX_TIME, PICOS, Picos};
 use super::{Error, Version};
 use crate::event::{Data, Event, Fact, Header, Micros, TermSize};
@@ -65,13 +66,22 @@ enum Source<R> {
     Object(ObjectV1),
 }
 
+/// What [`Reader::next_unless`] comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Output at this time, which was taken as it is written.
+    Passed(Micros),
+    /// An event.
+    Event(Event),
+}
+
 /// An event as its line has it.
-struct Raw {
-    time: Micros,
-    code: Vec<u8>,
-    data: Vec<u8>,
-    is_string: bool,
-    line: u64,
+pub(super) struct Raw {
+    pub(super) time: Micros,
+    pub(super) code: Vec<u8>,
+    pub(super) data: Vec<u8>,
+    pub(super) is_string: bool,
+    pub(super) line: u64,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -211,6 +221,39 @@ impl<R: BufRead> Reader<R> {
         event(raw).map(Some)
     }
 
+    /// As [`Reader::next_event`], but `pass` is offered output first: its time,
+    /// and what is between the quotes of its JSON string, as it is written. Where
+    /// it says `true`, that is all that is read of the event. It may only where it
+    /// has understood the text: no quote, no escape that JSON has not, nothing
+    /// beyond ASCII that is no UTF-8, and no U+FFFD, for which more may follow.
+    ///
+    /// # Errors
+    /// As [`Reader::next_event`].
+    pub fn next_unless(
+        &mut self,
+        mut pass: impl FnMut(Micros, &[u8]) -> bool,
+    ) -> Result<Option<Next>, Error> {
+        if self.pending.is_none()
+            && !self.done
+            && let Source::Lines(lines) = &mut self.source
+        {
+            let offered = match lines.next().inspect_err(|_| self.done = true)? {
+                Some(line) if line.end == End::Whole => output(line.text, self.version, self.clock)
+                    .filter(|(clock, text)| pass(time::to_micros(*clock), text))
+                    .map(|(clock, _)| clock),
+                Some(_) => None,
+                None => return self.next_event().map(|event| event.map(Next::Event)),
+            };
+            if let Some(clock) = offered {
+                self.clock = clock;
+                self.place = self.reached();
+                return Ok(Some(Next::Passed(time::to_micros(clock))));
+            }
+            lines.again();
+        }
+        self.next_event().map(|event| event.map(Next::Event))
+    }
+
     fn next_raw(&mut self) -> Result<Option<Raw>, Error> {
         if self.done {
             return Ok(None);
@@ -298,6 +341,27 @@ fn exact_bytes(b: &Raw, of: &Raw) -> Option<Vec<u8>> {
     (String::from_utf8_lossy(&exact).as_bytes() == of.data).then_some(exact)
 }
 
+/// Reads `[TIME, "o", "…"]`, with the clock after it and what is between the
+/// quotes, of which only that it is between them is certain.
+fn output(text: &[u8], version: Version, clock: Picos) -> Option<(Picos, &[u8])> {
+    let mut cursor = Cursor::new(text.strip_suffix(b"\"]")?);
+    if !cursor.take(b'[') {
+        return None;
+    }
+    let seconds = time::parse_seconds(cursor.number()?)?;
+    let code = cursor.take(b',') && cursor.take(b'"') && cursor.rest().starts_with(b"o\"");
+    let mut cursor = Cursor::new(cursor.rest().get(2..)?);
+    (code && cursor.take(b',') && cursor.take(b'"'))
+        .then(|| (after(version, clock, seconds), cursor.rest()))
+}
+
+fn after(version: Version, clock: Picos, seconds: Picos) -> Picos {
+    match version {
+        Version::V2 => clock.max(seconds),
+        Version::V1 | Version::V3 => (clock + seconds).min(Picos::from(MAX_TIME) * PICOS),
+    }
+}
+
 /// Reads `[TIME, "CODE", DATA]`, with the clock after it.
 fn raw_event(text: &[u8], version: Version, clock: Picos) -> Result<(Picos, Raw), &'static str> {
     let mut cursor = Cursor::new(text);
@@ -322,10 +386,7 @@ fn raw_event(text: &[u8], version: Version, clock: Picos) -> Result<(Picos, Raw)
     if !cursor.take(b']') || cursor.peek().is_some() {
         return Err("it does not end after its data");
     }
-    let clock = match version {
-        Version::V2 => clock.max(seconds),
-        Version::V1 | Version::V3 => (clock + seconds).min(Picos::from(MAX_TIME) * PICOS),
-    };
+    let clock = after(version, clock, seconds);
     Ok((clock, Raw { time: time::to_micros(clock), code, data, is_string, line: 0 }))
 }
 
@@ -381,89 +442,5 @@ fn fact(code: &[u8], data: &str) -> Option<Fact> {
     match fields.shift_remove("k")? {
         Value::String(kind) => Some(Fact { kind, fields }),
         _ => None,
-    }
-}
-
-/// An asciicast v1: its text, and where in it the next event is.
-struct ObjectV1 {
-    text: Vec<u8>,
-    at: usize,
-    /// The object does not end.
-    cut: bool,
-}
-
-impl ObjectV1 {
-    /// Finds the events. `Err(None)` when the object is no asciicast v1 at all.
-    fn parse(text: Vec<u8>) -> Result<(Header, Self), Option<String>> {
-        let mut cursor = Cursor::new(&text);
-        cursor.take(b'{');
-        let offset = |cursor: &Cursor<'_>| text.len() - cursor.rest().len();
-        let mut rest_of_header = Vec::new();
-        let mut at = text.len();
-        let cut = loop {
-            let start = offset(&cursor);
-            let Some(name) = cursor.string() else {
-                break !cursor.take(b'}');
-            };
-            if !cursor.take(b':') {
-                return Err(None);
-            }
-            let is_events = name == b"stdout" && cursor.peek() == Some(b'[');
-            if is_events {
-                at = offset(&cursor) + 1;
-            }
-            let value = cursor.skip_value();
-            if !is_events && value.is_some() {
-                if !rest_of_header.is_empty() {
-                    rest_of_header.push(b',');
-                }
-                rest_of_header.extend(text.get(start..offset(&cursor)).unwrap_or_default());
-            }
-            if value.is_none() {
-                break true;
-            }
-            cursor.take(b',');
-        };
-        rest_of_header.insert(0, b'{');
-        rest_of_header.push(b'}');
-        match header::parse(&rest_of_header) {
-            Ok((Version::V1, header)) => Ok((header, Self { text, at, cut })),
-            Ok((version, _)) => Err(Some(format!("the header of {version} must be one line"))),
-            Err(Refusal::Other(why)) if !cut => Err(Some(why)),
-            Err(_) => Err(None),
-        }
-    }
-
-    fn next(&mut self, clock: &mut Picos) -> Result<Option<Raw>, Error> {
-        let text = self.text.get(self.at..).unwrap_or_default();
-        let mut cursor = Cursor::new(text);
-        cursor.take(b',');
-        if matches!(cursor.peek(), None | Some(b']')) && !(self.cut && cursor.peek().is_none()) {
-            return Ok(None);
-        }
-        let event = (|| {
-            if !cursor.take(b'[') {
-                return Err("not a JSON array");
-            }
-            let number = cursor.number().ok_or("its delay is no number")?;
-            let delay = time::parse_seconds(number).ok_or("its delay is no number")?;
-            if !cursor.take(b',') {
-                return Err("it has no text");
-            }
-            let data = cursor.string().ok_or("its text is no string")?;
-            if !cursor.take(b']') {
-                return Err("it does not end after its text");
-            }
-            Ok((delay, data))
-        })();
-        let line = || {
-            let before = self.text.get(..self.at).unwrap_or_default();
-            1 + memchr::memchr_iter(b'\n', before).count() as u64
-        };
-        let (delay, data) = event.map_err(|why| Error::Malformed { line: line(), why })?;
-        self.at += text.len() - cursor.rest().len();
-        *clock = (*clock + delay).min(Picos::from(MAX_TIME) * PICOS);
-        let time = time::to_micros(*clock);
-        Ok(Some(Raw { time, code: b"o".to_vec(), data, is_string: true, line: 0 }))
     }
 }

@@ -64,6 +64,10 @@ fn parse_decimal(text: &[u8]) -> Option<Picos> {
 
 /// Rounds half up to microseconds.
 pub(crate) fn to_micros(time: Picos) -> Micros {
+    // Of less than 213 days, in a tenth of the time.
+    if let Ok(time) = u64::try_from(time + PICOS / 2) {
+        return time / PICOS as u64;
+    }
     Micros::try_from((time + PICOS / 2) / PICOS).unwrap_or(MAX_TIME).min(MAX_TIME)
 }
 

@@ -33,6 +33,7 @@ use avt::Parser;
 
 use self::grid::Grid;
 use self::plain::Plain;
+pub use self::plain::narrow;
 use self::row::UNSEEN;
 pub use self::shown::{Shown, ShownLine};
 use super::keyframe::Keyframe;
@@ -212,7 +213,10 @@ impl Sheet {
     /// Takes an event's output; `event` is how many events are before it.
     pub fn output(&mut self, event: u64, time: Micros, bytes: &[u8]) {
         self.now = (event, time);
-        self.begin_plain();
+        // As what draws a screen begins: it is not plain for long.
+        if !matches!(bytes, [0x1b, b'[', b'H' | b'?', ..]) {
+            self.begin_plain();
+        }
         let plain = self.plain(bytes);
         if self.is_plain() {
             return self.finish_plain(bytes.len());

@@ -10,6 +10,13 @@ use super::parse::{character, printable, string};
 use super::row::UNSEEN;
 use crate::screen::sheet::acts::is_wide;
 
+/// The bytes of the character at the start, if it is beyond ASCII and takes one
+/// cell, whatever is before it.
+#[must_use]
+pub fn narrow(bytes: &[u8]) -> Option<usize> {
+    character(bytes).filter(|ch| !is_wide(*ch)).map(char::len_utf8)
+}
+
 /// A line that has been ended.
 #[derive(Debug, Default)]
 struct Ended {
@@ -62,11 +69,59 @@ impl Sheet {
         self.plain.cells = self.col;
         self.plain.line = line;
         self.plain.dirty = false;
-        self.plain.on = self.tabs_are_default();
+        self.plain.on = true;
     }
 
-    fn tabs_are_default(&self) -> bool {
-        self.tabs.iter().enumerate().all(|(col, tab)| *tab == (col > 0 && col % 8 == 0))
+    /// Columns and rows.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.cols(), self.rows())
+    }
+
+    /// Between events, where output may only add lines at the bottom: the line
+    /// that the cursor is behind, and its cells. What such output is, and no
+    /// more, is printable ASCII, [`narrow`] characters, CR LF, SGR, BEL, and a
+    /// tab to a stop in the same row; and there are no more cells in a
+    /// line than in all rows but one.
+    pub fn plain_line(&mut self) -> Option<(&[u8], usize)> {
+        self.begin_plain();
+        self.plain.on.then_some((&self.plain.line, self.plain.cells))
+    }
+
+    /// Takes lines that output has added since [`Sheet::plain_line`], each with
+    /// a number of blanks behind it, and the text and cells of the one that the
+    /// cursor is behind now. No look is taken at any. If there are as many as
+    /// rows, those before them may be left out.
+    pub fn skipped<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (&'a [u8], usize)>,
+        line: &[u8],
+        cells: usize,
+    ) {
+        // The first one has a new number, too: whatever was known of it as the
+        // line it was before is no longer so.
+        for (line, blanks) in lines {
+            let mut text = self.plain.spare.pop().unwrap_or_default();
+            text.extend_from_slice(line);
+            text.resize(line.len() + blanks, b' ');
+            self.plain.cells = text.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+            let (rows, id) = (self.line_rows(), self.grid_mut().take_id());
+            self.plain.ended.push_back(Ended { text, rows, id, look: UNSEEN });
+            self.plain.rows += rows;
+        }
+        self.plain.line.clear();
+        self.plain.line.extend_from_slice(line);
+        self.plain.cells = cells;
+        self.plain.dirty = false;
+        self.plain.id = self.grid_mut().take_id();
+        self.trim_plain();
+    }
+
+    /// The column of the first tab stop behind `col`.
+    #[must_use]
+    pub fn tab_after(&self, col: usize) -> Option<usize> {
+        let behind = self.tabs.get(col + 1..).unwrap_or_default();
+        behind.iter().position(|set| *set).map(|tab| col + 1 + tab)
     }
 
     /// Takes what is plain from the start of `bytes`; returns how much that is.
@@ -112,8 +167,8 @@ impl Sheet {
                 b'\t' => {
                     let cell = self.plain.cells;
                     let col = cell % cols;
-                    let next = (col + 8) / 8 * 8;
-                    if cell > 0 && col == 0 || next >= cols || cell + 8 > most {
+                    let Some(next) = self.tab_after(col) else { break };
+                    if cell > 0 && col == 0 || cell + next - col > most {
                         break;
                     }
                     let len = self.plain.line.len() + next - col;

@@ -7,8 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::skim::Skim;
 use super::{Match, Query};
-use crate::event::{Data, Event};
+use crate::event::{Data, Event, Micros};
 use crate::recording::Result;
 use crate::screen::{Keyframe, Keyframer, Position, Sheet, Shown, ShownLine};
 use crate::timeline::sweep::{SegmentEvents, Task};
@@ -22,12 +23,10 @@ const REMEMBERED: usize = 8192;
 
 pub(super) struct Looks<'a, T> {
     task: &'a Task<'a, T>,
-    sheet: Sheet,
-    keyframe: Option<Keyframe>,
+    watch: Watch<'a>,
     /// For sizes, which only the terminal model follows: it and the events up
     /// to here.
     sizes: Option<(Box<Keyframer>, SegmentEvents)>,
-    seen: Seen<'a>,
 }
 
 impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
@@ -35,24 +34,110 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
         let keyframe = task.segment.keyframe(task.source)?;
         let size = task.source.header().size;
         let sheet = keyframe.as_ref().map_or_else(|| Sheet::new(size), Sheet::of);
-        let seen = Seen { query, lines: HashMap::new(), newest: 0 };
-        Ok(Self { task, sheet, keyframe, sizes: None, seen })
+        Ok(Self { task, watch: Watch::new(sheet, query), sizes: None })
+    }
+
+    /// Takes an event's output as it is written, if there is no match in it and
+    /// that is known at once.
+    pub(super) fn skims(&mut self, written: &[u8]) -> bool {
+        self.watch.skims(written)
     }
 
     /// Takes an event; `number` are before it. Matches may be given later.
     pub(super) fn event(&mut self, number: u64, event: &Event, out: &mut Vec<Match>) -> Result<()> {
         match &event.data {
-            Data::Output(bytes) => self.sheet.output(number, event.time, bytes),
+            Data::Output(bytes) => self.watch.output(number, event.time, bytes, out),
             Data::Resize(_) => self.resize(number)?,
             _ => {}
-        }
-        if self.sheet.shown().text.len() > BATCH {
-            self.finish(out);
         }
         Ok(())
     }
 
     /// Gives the matches in what was taken so far.
+    pub(super) fn finish(&mut self, out: &mut Vec<Match>) {
+        self.watch.finish(out);
+    }
+
+    fn resize(&mut self, number: u64) -> Result<()> {
+        let (mut keyframer, mut events) = self.terminal(number)?;
+        while let Some((at, event)) = events.next()? {
+            match &event.data {
+                Data::Output(bytes) => keyframer.output(bytes),
+                Data::Resize(size) => keyframer.resize(*size),
+                _ => {}
+            }
+            if at >= number {
+                break;
+            }
+        }
+        // Without one, in a state that avt itself cannot say, lines are found
+        // in what is taken for the screen.
+        if let Some(keyframe) = keyframer.keyframe(Position::default()) {
+            self.watch.resized(&keyframe);
+        }
+        self.sizes = Some((keyframer, events));
+        Ok(())
+    }
+
+    /// The terminal model at some place before event `number`, and the events
+    /// after that.
+    fn terminal(&mut self, number: u64) -> Result<(Box<Keyframer>, SegmentEvents)> {
+        let (source, segment) = (self.task.source, self.task.segment);
+        let near = segment.rest(number);
+        if let Some(sizes) = self.sizes.take_if(|sizes| sizes.1.here().event >= near.start.event) {
+            return Ok(sizes);
+        }
+        let new = |keyframe: Option<&Keyframe>| {
+            let blank = || Keyframer::new(source.header().size);
+            Box::new(keyframe.map_or_else(blank, Keyframer::resume))
+        };
+        if let Some(keyframe) = near.keyframe(source)? {
+            return Ok((new(Some(&keyframe)), near.events(source)?));
+        }
+        // It may be damaged.
+        let keyframe = segment.keyframe(source)?;
+        Ok((new(keyframe.as_ref()), segment.events(source)?))
+    }
+}
+
+/// The matches of a query in what output shows.
+pub(super) struct Watch<'a> {
+    sheet: Sheet,
+    skim: Option<Skim>,
+    seen: Seen<'a>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(sheet: Sheet, query: &'a Query) -> Self {
+        let skim = query.is_for_lines().then(Skim::default);
+        Self { sheet, skim, seen: Seen { query, lines: HashMap::new(), newest: 0 } }
+    }
+
+    pub(super) fn skims(&mut self, written: &[u8]) -> bool {
+        let Some(skim) = &mut self.skim else { return false };
+        skim.takes(written, self.seen.query, &mut self.sheet)
+    }
+
+    pub(super) fn output(&mut self, number: u64, time: Micros, bytes: &[u8], out: &mut Vec<Match>) {
+        self.settle();
+        self.sheet.output(number, time, bytes);
+        if self.sheet.shown().text.len() > BATCH {
+            self.finish(out);
+        }
+    }
+
+    fn resized(&mut self, keyframe: &Keyframe) {
+        self.settle();
+        self.sheet.resized(keyframe);
+    }
+
+    /// The sheet is to know all that was taken.
+    fn settle(&mut self) {
+        if let Some(skim) = &mut self.skim {
+            skim.end(&mut self.sheet);
+        }
+    }
+
     pub(super) fn finish(&mut self, out: &mut Vec<Match>) {
         let shown = self.sheet.shown();
         let from = out.len();
@@ -67,35 +152,6 @@ impl<'a, T: crate::timeline::sweep::Found> Looks<'a, T> {
             new.sort_unstable_by_key(Match::order);
         }
         out.dedup();
-    }
-
-    fn resize(&mut self, number: u64) -> Result<()> {
-        let (mut keyframer, mut events) = match self.sizes.take() {
-            Some(sizes) => sizes,
-            None => {
-                let size = self.task.source.header().size;
-                let start = self.keyframe.as_ref();
-                let keyframer = start.map_or_else(|| Keyframer::new(size), Keyframer::resume);
-                (Box::new(keyframer), self.task.segment.events(self.task.source)?)
-            }
-        };
-        while let Some((at, event)) = events.next()? {
-            match &event.data {
-                Data::Output(bytes) => keyframer.output(bytes),
-                Data::Resize(size) => keyframer.resize(*size),
-                _ => {}
-            }
-            if at >= number {
-                break;
-            }
-        }
-        // Without one, in a state that avt itself cannot say, lines are found
-        // in what is taken for the screen.
-        if let Some(keyframe) = keyframer.keyframe(Position::default()) {
-            self.sheet.resized(&keyframe);
-        }
-        self.sizes = Some((keyframer, events));
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod looks;
 mod query;
+mod skim;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ use super::Timeline;
 use super::sweep::{Found, Segment, Slot, Sweep, Task, Wake};
 use super::typed::TypedLines;
 use crate::event::{Data, Micros};
-use crate::recording::{Result, Source};
+use crate::recording::{Result, Source, State};
 
 /// So many matches are kept, and no more looked for: 12 MB of them. Nobody
 /// steps through as many, and the nearest come first.
@@ -98,6 +99,9 @@ pub struct Search {
     query: Query,
     /// How many matches of each piece were given.
     given: Vec<usize>,
+    /// The event it began at, and whether the recording grew then, which
+    /// determine the pieces.
+    cut: (u64, bool),
 }
 
 impl std::fmt::Debug for Search {
@@ -114,7 +118,8 @@ impl Search {
     /// When the recording cannot be read.
     pub fn start(timeline: &Timeline, query: Query, from: u64, wake: Wake) -> Result<Self> {
         let source = timeline.source().clone();
-        let (source, segments) = segments(source, query.scope())?;
+        let cut = (from, source.state() == State::Live);
+        let (source, segments) = segments(source, query.scope(), cut)?;
         let job = {
             let query = query.clone();
             let count = Arc::new(AtomicUsize::new(0));
@@ -125,7 +130,7 @@ impl Search {
         };
         let given = vec![0; segments.len()];
         let sweep = Sweep::start(source, segments, from, None, wake, job);
-        Ok(Self { sweep, query, given })
+        Ok(Self { sweep, query, given, cut })
     }
 
     /// What is searched for.
@@ -139,7 +144,8 @@ impl Search {
     /// # Errors
     /// When the recording cannot be read.
     pub fn extend(&mut self, timeline: &Timeline) -> Result<()> {
-        let (source, segments) = segments(timeline.source().clone(), self.query.scope())?;
+        let source = timeline.source().clone();
+        let (source, segments) = segments(source, self.query.scope(), self.cut)?;
         // The last piece is searched again, and its matches given again.
         let known = self.given.len().saturating_sub(1);
         self.given.truncate(known);
@@ -227,9 +233,13 @@ impl Search {
     }
 }
 
-fn segments(mut source: Source, scope: Scope) -> Result<(Source, Vec<Segment>)> {
+fn segments(
+    mut source: Source,
+    scope: Scope,
+    (from, grows): (u64, bool),
+) -> Result<(Source, Vec<Segment>)> {
     let segments = match scope {
-        Scope::Shown => Segment::all(&mut source)?,
+        Scope::Shown => Segment::graded(&mut source, from, grows)?,
         // A line may be begun in one piece and ended in the next.
         Scope::Typed => Segment::whole(&source),
     };
@@ -255,8 +265,10 @@ fn shown(task: &Task<'_, Matches>, query: &Query, count: &AtomicUsize) -> Result
     let mut looks = Looks::new(task, &query)?;
     let mut events = task.segment.events(task.source)?;
     let mut matches = Matches::new();
-    while let Some((number, event)) = events.next()? {
-        looks.event(number, &event, &mut matches)?;
+    while let Some((number, event)) = events.next_unless(|text| looks.skims(text))? {
+        if let Some(event) = event {
+            looks.event(number, &event, &mut matches)?;
+        }
         if !give(task, &mut matches, count) {
             return Ok(());
         }

@@ -101,6 +101,16 @@ impl Query {
         self.regex.is_match(line.as_bytes())
     }
 
+    /// Whether [`Query::is_in_lines`] says something.
+    pub(super) fn is_for_lines(&self) -> bool {
+        !self.one_by_one
+    }
+
+    /// Whether it may match in one of these lines.
+    pub(super) fn is_in_lines(&self, lines: &[u8]) -> bool {
+        self.regex.is_match(lines)
+    }
+
     /// All places where it matches in one line's text, in bytes.
     pub(super) fn find_all(&self, line: &[u8]) -> impl Iterator<Item = Range<usize>> {
         let found = self.regex.find_iter(line).map(|found| found.range());
