@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -29,6 +29,10 @@ pub const CAPACITY: usize = 1 << 20;
 /// short network stall is ridden out; beyond that policy decides.
 pub const STALL: Duration = Duration::from_secs(5);
 
+/// Bytes that are handed over as they are, in the memory that they were read
+/// to. It is whoever has it alone who may write there.
+pub type Block = Arc<[u8]>;
+
 /// One thing the relay saw, without its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
@@ -36,8 +40,10 @@ pub struct Item {
     pub time: Micros,
     /// What.
     pub kind: Kind,
-    /// How many of the batch's bytes are its own.
+    /// How many bytes are its own: of the block, or of the batch's.
     pub len: usize,
+    /// Where they are, if not with the batch's others.
+    pub block: Option<Block>,
 }
 
 /// What an [`Item`] is.
@@ -61,8 +67,9 @@ pub enum Kind {
 pub struct Batch {
     /// In order.
     pub items: VecDeque<Item>,
-    /// Their bytes, one after the other.
+    /// Their bytes, one after the other, of those that have no block.
     pub bytes: Vec<u8>,
+    in_blocks: usize,
     /// Whether this is the last.
     pub closed: bool,
     /// Whether all up to here is to be made durable at once.
@@ -74,11 +81,24 @@ impl Batch {
         self.items.is_empty() && !self.closed && !self.sync
     }
 
+    /// What there is, each with its bytes.
+    pub fn each(&self) -> impl Iterator<Item = (&Item, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.items.iter().map(move |item| match &item.block {
+            Some(block) => (item, block.get(..item.len).unwrap_or(block)),
+            None => {
+                let (own, others) = rest.split_at_checked(item.len).unwrap_or((rest, &[]));
+                rest = others;
+                (item, own)
+            }
+        })
+    }
+
     /// Nothing, in the same memory.
     fn emptied(mut self) -> Self {
         self.items.clear();
         self.bytes.clear();
-        Self { closed: false, sync: false, ..self }
+        Self { in_blocks: 0, closed: false, sync: false, ..self }
     }
 }
 
@@ -138,12 +158,22 @@ impl Queue {
     /// Appends; never blocks, never refuses: the relay asks [`Queue::has_room`]
     /// before it reads.
     pub fn push(&self, time: Micros, kind: Kind, bytes: &[u8]) {
+        self.append(Item { time, kind, len: bytes.len(), block: None }, bytes);
+    }
+
+    /// Appends the first `len` bytes of a block, without a copy.
+    pub fn push_block(&self, time: Micros, kind: Kind, block: Block, len: usize) {
+        self.append(Item { time, kind, len, block: Some(block) }, &[]);
+    }
+
+    fn append(&self, item: Item, bytes: &[u8]) {
         let mut state = self.lock();
         let (batch, waiting) = &mut *state;
-        batch.items.push_back(Item { time, kind, len: bytes.len() });
+        batch.in_blocks += item.block.as_ref().map_or(0, |_| item.len);
+        batch.items.push_back(item);
         batch.bytes.extend_from_slice(bytes);
         // Many tiny items weigh too.
-        let weight = batch.bytes.len() + batch.items.len() * 64;
+        let weight = batch.bytes.len() + batch.in_blocks + batch.items.len() * 64;
         self.waiting_bytes.store(weight, Ordering::Relaxed);
         let wake = match waiting {
             Waiting::Sleep => true,

@@ -1,10 +1,13 @@
 //! A standard stream of the program that is no terminal: a pipe that hrec
 //! stands in, so that what passes is on the record too.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use super::queue::{Kind, Queue};
+use super::queue::{Block, CAPACITY, Kind, Queue};
 use crate::event::Micros;
 use crate::sys::nonblock::Nonblocking;
 
@@ -12,6 +15,13 @@ use crate::sys::nonblock::Nonblocking;
 /// hold by themselves, pipe(7). More costs memory, and of what all of a user's
 /// pipes may have, and moves a gigabyte no faster.
 pub const BUFFER: usize = 1 << 17;
+
+/// What is read at once and is as much as this is handed over without a copy.
+/// Less is not worth a whole block's memory while it waits.
+const WHOLE: usize = BUFFER / 4;
+
+/// So many blocks may wait for the writer: as much as the queue takes.
+const BLOCKS: usize = CAPACITY / WHOLE;
 
 /// One stream: from the program outwards, or the program's standard input.
 #[derive(Debug)]
@@ -22,8 +32,9 @@ pub struct Tap {
     from: Option<Nonblocking>,
     /// Where it goes; `None` once all has gone there that will.
     to: Option<Nonblocking>,
-    /// Empty until something comes, and then always as long.
-    buffer: Vec<u8>,
+    /// None until something comes. What was read last is in the first; the
+    /// writer may have others, and it.
+    blocks: VecDeque<Block>,
     start: usize,
     end: usize,
     refused: Option<Errno>,
@@ -35,7 +46,7 @@ impl Tap {
     #[must_use]
     pub fn new(number: u8, from: Nonblocking, to: Nonblocking) -> Self {
         let (from, to) = (Some(from), Some(to));
-        Self { number, from, to, buffer: Vec::new(), start: 0, end: 0, refused: None }
+        Self { number, from, to, blocks: VecDeque::new(), start: 0, end: 0, refused: None }
     }
 
     /// Whether it is one that the program writes: the session lasts until all
@@ -94,7 +105,8 @@ impl Tap {
             read = self.end;
         }
         if let (Some(to), false) = (&self.to, self.is_empty()) {
-            let pending = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let block = self.blocks.front().map_or(&[][..], |block| block);
+            let pending = block.get(self.start..self.end).unwrap_or_default();
             match to.write(pending) {
                 Ok(n) => self.start += n,
                 Err(Errno::AGAIN | Errno::INTR) => {}
@@ -118,22 +130,39 @@ impl Tap {
 
     fn read(&mut self, now: Micros, queue: &Queue, lost: Option<&mut u64>) {
         let Some(from) = &self.from else { return };
-        self.buffer.resize(BUFFER, 0);
         (self.start, self.end) = (0, 0);
-        match from.read(&mut self.buffer) {
+        let Some(block) = free(&mut self.blocks) else { return };
+        match from.read(block) {
             Ok(0) => self.from = None,
             Ok(n) => {
                 self.end = n;
                 match lost {
                     Some(lost) => *lost += n as u64,
-                    None => {
-                        let bytes = self.buffer.get(..n).unwrap_or_default();
-                        queue.push(now, Kind::Stream(self.number), bytes);
-                    }
+                    None => self.hand_over(now, queue),
                 }
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => self.from = None,
         }
     }
+
+    fn hand_over(&self, now: Micros, queue: &Queue) {
+        let Some(block) = self.blocks.front() else { return };
+        let kind = Kind::Stream(self.number);
+        let another = || self.blocks.iter().skip(1).any(|other| Arc::strong_count(other) == 1);
+        if self.end >= WHOLE && (self.blocks.len() < BLOCKS || another()) {
+            queue.push_block(now, kind, Arc::clone(block), self.end);
+        } else {
+            queue.push(now, kind, block.get(..self.end).unwrap_or_default());
+        }
+    }
+}
+
+/// A block that nobody else has, put first.
+fn free(blocks: &mut VecDeque<Block>) -> Option<&mut [u8]> {
+    match blocks.iter_mut().position(|block| Arc::get_mut(block).is_some()) {
+        Some(n) => blocks.swap(0, n),
+        None => blocks.push_front(Arc::from(vec![0; BUFFER])),
+    }
+    Arc::get_mut(blocks.front_mut()?)
 }

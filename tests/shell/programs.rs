@@ -64,6 +64,14 @@ fn files_are_copied_by_every_program() {
         let mut seen = BTreeSet::new();
         for manifest in &manifests {
             let (_, events) = bastion.sandbox.cast(manifest["id"].as_str().unwrap());
+            let whole =
+                facts(&events, "transfer").filter(|fact| fact["sha256"].is_string()).count();
+            let passed: u64 = facts(&events, "stream").filter_map(|f| f["bytes"].as_u64()).sum();
+            let hashed: u64 =
+                facts(&events, "stream").filter_map(|f| f["in_transfers"].as_u64()).sum();
+            // What is not the file's own is little, and not nothing.
+            let others = if whole > 0 { 1..40_000 } else { 0..u64::MAX };
+            assert!(others.contains(&(passed - hashed)), "{passed} bytes, {hashed} in transfers");
             for fact in facts(&events, "transfer") {
                 let text = |field: &str| fact[field].as_str().unwrap_or_default().to_owned();
                 let name = text("path").rsplit('/').next().unwrap_or_default().to_owned();

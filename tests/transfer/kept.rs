@@ -3,6 +3,7 @@
 use hrec::event::Fact;
 use hrec::format::transfer::{Follower, PENDING_MAX, Side};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 const INIT: &[u8] = b"\0\0\0\x05\x01\0\0\0\x03";
 const VERSION: &[u8] = b"\0\0\0\x05\x02\0\0\0\x03";
@@ -76,14 +77,18 @@ fn data_that_waits_for_what_comes_before_it_is_bounded() {
         follower.feed(Side::Client, &packet(5, n, &[&read]), &mut facts);
     }
     // A few that come early are put in their place.
+    let mut taken = 0;
     for n in [2, 1, 3, 0] {
         follower.feed(Side::Server, &packet(103, n, &[&string(&piece)]), &mut facts);
+        taken += follower.taken().iter().map(ExactSizeIterator::len).sum::<usize>();
     }
+    assert_eq!(taken, piece.len(), "what waited is its feeder's to hash");
     assert!(follower.pending() < 64 << 10, "{} bytes", follower.pending());
     // All the others before the one that is due are too many.
     for n in (4..64).rev() {
         follower.feed(Side::Server, &packet(103, n, &[&string(&piece)]), &mut facts);
         assert!(follower.pending() <= PENDING_MAX);
+        assert!(follower.taken().is_empty());
     }
     follower.feed(Side::Client, &packet(4, 99, &[&string(b"h")]), &mut facts);
     let closed = packet(101, 99, &[&[0; 4], &string(b""), &string(b"")]);
@@ -92,6 +97,49 @@ fn data_that_waits_for_what_comes_before_it_is_bounded() {
     assert_eq!(facts[0].fields["size"], 2 << 20);
     assert_eq!(facts[0].fields["sha256"], json!(null));
     assert_eq!(facts[0].fields["status"], "ok");
+    // What had been hashed in order is under a digest all the same.
+    assert_eq!(facts[0].fields["passed"], 4 * piece.len());
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(piece.repeat(4)));
+    assert_eq!(facts[0].fields["passed_sha256"], digest);
+}
+
+#[test]
+fn data_of_what_has_no_fact_of_its_own_is_not_taken() {
+    let (mut follower, mut facts) = sftp();
+    // A directory that is read like a file; and a file without a name.
+    follower.feed(Side::Client, &packet(11, 1, &[&string(b"dir")]), &mut facts);
+    follower.feed(Side::Server, &packet(102, 1, &[&string(b"d")]), &mut facts);
+    follower.feed(Side::Client, &open(2, b"x"), &mut facts);
+    follower.feed(Side::Server, &packet(102, 2, &[&string(b"")]), &mut facts);
+    for (id, handle) in [(3, &b"d"[..]), (4, b"")] {
+        let read = [&string(handle), &[0; 8][..], &100_u32.to_be_bytes()].concat();
+        follower.feed(Side::Client, &packet(5, id, &[&read]), &mut facts);
+        let data = packet(103, id, &[&string(b"some data")]);
+        follower.feed(Side::Server, &data, &mut facts);
+        let taken: usize = follower.taken().iter().map(ExactSizeIterator::len).sum();
+        assert_eq!(taken, if handle.is_empty() { 9 } else { 0 });
+    }
+    follower.finish(&mut facts);
+    let got = facts.iter().find(|fact| fact.fields["op"] == "get").unwrap();
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(b"some data"));
+    assert_eq!((&got.fields["size"], &got.fields["sha256"]), (&json!(9), &json!(digest)));
+}
+
+#[test]
+fn a_file_that_is_refused_at_its_end_has_the_digest_of_what_passed() {
+    let mut follower = Follower::of("scp -t x".as_ref()).unwrap();
+    let mut facts = Vec::new();
+    follower.feed(Side::Server, b"\0", &mut facts);
+    follower.feed(Side::Client, b"C0644 4 a\n", &mut facts);
+    follower.feed(Side::Server, b"\0", &mut facts);
+    follower.feed(Side::Client, b"data\0", &mut facts);
+    assert_eq!(follower.taken(), [0..4]);
+    follower.feed(Side::Server, b"\x01scp: x: No space left on device\n", &mut facts);
+    follower.finish(&mut facts);
+    assert_eq!(facts[0].fields["sha256"], json!(null));
+    assert_eq!(facts[0].fields["passed"], 4);
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(b"data"));
+    assert_eq!(facts[0].fields["passed_sha256"], digest);
 }
 
 #[test]

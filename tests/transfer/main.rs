@@ -126,15 +126,24 @@ fn value(fact: Fact) -> Value {
     Value::Object(fact.fields)
 }
 
+/// How many bytes its digest is of.
+fn hashed(fact: &Fact) -> u64 {
+    let of = if fact.fields["sha256"].is_null() { "passed" } else { "size" };
+    fact.fields.get(of).and_then(Value::as_u64).unwrap_or(0)
+}
+
 /// The facts of a tape, fed as it is.
 fn follow(command: &[u8], tape: &[(Side, Vec<u8>)]) -> Vec<Value> {
     let mut follower = Follower::of(OsStr::from_bytes(command)).expect("it is not followed");
-    let mut facts = Vec::new();
+    let (mut facts, mut taken) = (Vec::new(), 0);
     for (side, bytes) in tape {
         follower.feed(*side, bytes, &mut facts);
+        taken += follower.taken().iter().map(ExactSizeIterator::len).sum::<usize>();
         assert!(follower.pending() <= PENDING_MAX, "{} bytes pending", follower.pending());
     }
     follower.finish(&mut facts);
+    let hashed: u64 = facts.iter().map(hashed).sum();
+    assert!(taken as u64 <= hashed, "{taken} bytes are left to it, {hashed} are hashed");
     facts.into_iter().map(value).collect()
 }
 

@@ -8,6 +8,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
 
 use super::Side;
+use super::run::Hashed;
 use crate::event::Fact;
 use crate::format::chain::Hash;
 
@@ -47,6 +48,17 @@ impl Transfer {
 
     pub(super) fn unfollowed(protocol: &'static str, why: String) -> Self {
         Self { status: why, ..Self::new(protocol, "unfollowed") }
+    }
+
+    /// Its data's digest; where that is not the file's, whatever it is of: these
+    /// bytes are in no other.
+    pub(super) fn hashed(&mut self, digest: &Hashed) {
+        if digest.whole {
+            self.sha256 = Some(digest.sha256);
+        } else if digest.bytes > 0 {
+            self.more.push(("passed", digest.bytes.into()));
+            self.more.push(("passed_sha256", HEXLOWER.encode(&digest.sha256).into()));
+        }
     }
 
     /// What it takes of memory, beyond its own size.

@@ -2,10 +2,11 @@
 //! themselves, read off the bytes that pass.
 //!
 //! Knows nothing of files, clocks, or who carries the bytes; it changes and
-//! withholds none of them. Its invariant: following a stream only ever adds
-//! facts. Nothing is left out of a recording because a follower understood
-//! it, or was told by a command's name that it would; whoever feeds it keeps,
-//! counts and hashes the bytes as if it were not there.
+//! withholds none of them. Its invariant: nothing is left out of a recording
+//! because a follower understood it, or was told by a command's name that it
+//! would. Whoever feeds it keeps and counts the bytes as if it were not there,
+//! and hashes all but those that it has [taken](Follower::taken): each of these
+//! is under a digest in one of its facts, whatever becomes of the transfer.
 //!
 //! ```
 //! use hrec::format::transfer::{Follower, Side};
@@ -27,6 +28,7 @@
 //! - [`Follower::feed`] takes what was read from either side, in pieces of any
 //!   size, in order. An answer must not be fed before what it answers: true
 //!   for a relay that feeds what it read before it passes it on.
+//! - [`Follower::taken`] says which of these bytes it has hashed.
 //! - [`Follower::finish`] when the session is over, however it ended.
 //!
 //! The facts (`transfer`) come in the order in which things were done. Their
@@ -43,6 +45,7 @@ mod scp;
 mod sftp;
 
 use std::ffi::OsStr;
+use std::ops::Range;
 
 use command::Talk;
 use fact::Transfer;
@@ -82,6 +85,8 @@ pub struct Follower {
     protocol: Protocol,
     /// Bytes of each side that were not understood.
     unfollowed: Unfollowed,
+    /// What was hashed of the bytes that were fed last.
+    taken: Vec<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -113,9 +118,20 @@ impl Unfollowed {
 struct Out<'a> {
     facts: &'a mut Vec<Fact>,
     unfollowed: &'a mut Unfollowed,
+    taken: &'a mut Vec<Range<usize>>,
+    /// How many bytes are being looked at, where these were not put aside
+    /// before, and given up to their feeder to be hashed.
+    fed: Option<usize>,
 }
 
 impl Out<'_> {
+    /// So many bytes, with so many of the fed ones behind them, are hashed.
+    fn take(&mut self, bytes: usize, left: usize) {
+        if let Some(end) = self.fed.and_then(|fed| fed.checked_sub(left)) {
+            self.taken.push(end.saturating_sub(bytes)..end);
+        }
+    }
+
     fn tell(&mut self, transfer: Transfer) {
         self.facts.push(transfer.fact());
     }
@@ -141,13 +157,15 @@ impl Follower {
             Talk::Sftp => Protocol::Sftp(Box::default()),
             Talk::Scp(call) => Protocol::Scp(Box::new(Scp::new(call))),
         };
-        Some(Self { protocol, unfollowed: Unfollowed::default() })
+        Some(Self { protocol, unfollowed: Unfollowed::default(), taken: Vec::new() })
     }
 
     /// Takes the next bytes that `from` wrote, and adds what they complete to
     /// `facts`.
     pub fn feed(&mut self, from: Side, bytes: &[u8], facts: &mut Vec<Fact>) {
-        let mut out = Out { facts, unfollowed: &mut self.unfollowed };
+        self.taken.clear();
+        let (unfollowed, taken) = (&mut self.unfollowed, &mut self.taken);
+        let mut out = Out { facts, unfollowed, taken, fed: Some(bytes.len()) };
         let stop = match &mut self.protocol {
             Protocol::Sftp(sftp) => sftp.feed(from, bytes, &mut out),
             Protocol::Scp(scp) => scp.feed(from, bytes, &mut out),
@@ -162,6 +180,14 @@ impl Follower {
             facts.push(Transfer::unfollowed(self.name(), why).fact());
             self.protocol = Protocol::Ended(self.name());
         }
+    }
+
+    /// Which of the bytes that were fed last are in a digest of its own, in
+    /// order: a file's data that passed in the file's order, and is in the
+    /// `sha256` or `passed_sha256` of the file's fact, to come.
+    #[must_use]
+    pub fn taken(&self) -> &[Range<usize>] {
+        &self.taken
     }
 
     /// The session is over: tells what was under way, as *cut*, and how many
@@ -200,7 +226,8 @@ impl Follower {
     }
 
     fn end(&mut self, facts: &mut Vec<Fact>) {
-        let mut out = Out { facts, unfollowed: &mut self.unfollowed };
+        let (unfollowed, taken) = (&mut self.unfollowed, &mut self.taken);
+        let mut out = Out { facts, unfollowed, taken, fed: None };
         match &mut self.protocol {
             Protocol::Sftp(sftp) => sftp.finish(&mut out),
             Protocol::Scp(scp) => scp.finish(&mut out),

@@ -1,8 +1,9 @@
 //! The SHA-256 of a file of which pieces pass by.
 //!
-//! Refuses to know where pieces come from. The invariant: a digest is given
-//! only for bytes that came one after the other from the first one on, each
-//! once; a piece that came early waits, as long as little has to.
+//! Refuses to know where pieces come from. The invariant: a digest is the file's
+//! only where all bytes came one after the other from the first one on, each
+//! once; a piece that came early waits, as long as little has to. What had been
+//! hashed when that ended has a digest too: nobody else has hashed it.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +26,23 @@ pub(super) struct Run {
     next: u64,
     /// How many bytes passed, in whatever order.
     size: u64,
+    /// How many of them the digest is of.
+    hashed: u64,
     /// They did not come in order.
     broken: bool,
     waiting: BTreeMap<u64, Vec<u8>>,
     waiting_bytes: usize,
     piece: Piece,
+}
+
+/// The digest of what passed, as far as it passed in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hashed {
+    pub(super) sha256: Hash,
+    /// Of how many bytes.
+    pub(super) bytes: u64,
+    /// Whether that was all.
+    pub(super) whole: bool,
 }
 
 /// What becomes of the piece that is passing.
@@ -68,17 +81,26 @@ impl Run {
         };
     }
 
-    /// The next bytes of the piece.
-    pub(super) fn data(&mut self, bytes: &[u8]) {
+    /// The next bytes of the piece. Whether they were hashed as they passed.
+    pub(super) fn data(&mut self, bytes: &[u8]) -> bool {
         self.size = self.size.saturating_add(bytes.len() as u64);
         match &mut self.piece {
-            Piece::Count => {}
+            Piece::Count => false,
             Piece::Hash => {
-                self.hasher.update(bytes);
-                self.next = self.next.saturating_add(bytes.len() as u64);
+                self.hash(bytes);
+                true
             }
-            Piece::Wait(_, held) => held.extend_from_slice(bytes),
+            Piece::Wait(_, held) => {
+                held.extend_from_slice(bytes);
+                false
+            }
         }
+    }
+
+    fn hash(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.hashed = self.hashed.saturating_add(bytes.len() as u64);
+        self.next = self.next.saturating_add(bytes.len() as u64);
     }
 
     /// The piece is whole.
@@ -94,8 +116,7 @@ impl Run {
                 self.disorder();
                 break;
             }
-            self.hasher.update(&held);
-            self.next = self.next.saturating_add(held.len() as u64);
+            self.hash(&held);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(held.capacity());
         }
     }
@@ -127,12 +148,12 @@ impl Run {
         self.next
     }
 
-    /// The digest of all that passed, if it passed in order. Of a piece that
-    /// is still passing, what has been seen counts.
-    pub(super) fn digest(self) -> Option<Hash> {
+    /// The digest of what passed. Of a piece that is still passing, what has
+    /// been seen counts.
+    pub(super) fn digest(self) -> Hashed {
         let whole =
             !self.broken && self.waiting.is_empty() && !matches!(self.piece, Piece::Wait(..));
-        whole.then(|| self.hasher.finalize().into())
+        Hashed { sha256: self.hasher.finalize().into(), bytes: self.hashed, whole }
     }
 
     /// What waits, in bytes of memory.

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::command::{Call, base};
 use super::fact::{PATH_MAX, TEXT_MAX, Transfer, clipped, mode};
+use super::run::Hashed;
 use super::{Out, Side, Stop};
 
 /// So many bytes may have been sent ahead: several pipes full, pipe(7).
@@ -116,6 +117,7 @@ impl Scp {
 
     pub(super) fn feed(&mut self, from: Side, bytes: &[u8], out: &mut Out<'_>) -> Result<(), Stop> {
         if from != self.source() {
+            out.fed = None;
             return self.answered(from, bytes, out);
         }
         let unseen = if self.ahead.is_empty() { self.run(bytes, out)? } else { bytes };
@@ -179,6 +181,7 @@ impl Scp {
                 let (data, rest) = bytes.split_at_checked(length).unwrap_or((bytes, b""));
                 hasher.update(data);
                 *bytes = rest;
+                out.take(data.len(), rest.len());
                 let left = left - data.len() as u64;
                 self.state = if left > 0 {
                     State::Data { file, left, hasher }
@@ -304,10 +307,10 @@ impl Scp {
             Asked::Taken(file, hasher) => {
                 let mut transfer = self.transfer(&file);
                 transfer.size = Some(file.size);
-                match file.failed.map_or(answer, Err) {
-                    Ok(()) => transfer.sha256 = Some(hasher.finalize().into()),
-                    Err(why) => transfer.status = why,
-                }
+                let failed = file.failed.or(answer.err());
+                let sha256 = hasher.finalize().into();
+                transfer.hashed(&Hashed { sha256, bytes: file.size, whole: failed.is_none() });
+                transfer.status = failed.unwrap_or(transfer.status);
                 out.tell(transfer);
             }
         }

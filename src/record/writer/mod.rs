@@ -4,7 +4,6 @@
 //! that each is durable in time, and, where the store fails, does what policy
 //! says.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use serde_json::Value;
 use super::bucket::Bucket;
 use super::input::{Decision, Judge};
 use super::outage::Outage;
-use super::queue::{Batch, Item, Kind, Queue};
+use super::queue::{Batch, Kind, Queue};
 use super::sink::Sink;
 use crate::event::{Fact, Micros};
 use crate::format::transfer::{Follower, Side};
@@ -178,8 +177,8 @@ impl<S: Sink, T: Time> Writer<S, T> {
     }
 
     fn write(&mut self, batch: Batch) {
-        let Batch { items, bytes, sync, closed } = &batch;
-        self.write_items(items, bytes);
+        let Batch { sync, closed, .. } = &batch;
+        self.write_items(&batch);
         let now = self.clock.micros();
         if self.judge.due().is_some_and(|due| due <= now) {
             self.judge.tick(now);
@@ -196,11 +195,8 @@ impl<S: Sink, T: Time> Writer<S, T> {
         self.queue.give_back(batch);
     }
 
-    fn write_items(&mut self, items: &VecDeque<Item>, bytes: &[u8]) {
-        let mut rest = bytes;
-        for item in items {
-            let (own, others) = rest.split_at_checked(item.len).unwrap_or((rest, &[]));
-            rest = others;
+    fn write_items(&mut self, batch: &Batch) {
+        for (item, own) in batch.each() {
             match &item.kind {
                 Kind::Input(_) | Kind::Stream(0) => self.tally.bytes_in += own.len() as u64,
                 Kind::Output | Kind::Stream(_) => self.tally.bytes_out += own.len() as u64,
@@ -248,13 +244,19 @@ impl<S: Sink, T: Time> Writer<S, T> {
             }
             Kind::Fact(fact) => self.sink.fact(time, fact),
             Kind::Stream(number) => {
+                let mut told = Vec::new();
+                let taken = match (&mut self.transfers, number) {
+                    (Some(transfers), 0 | 1) => {
+                        let side = if *number == 0 { Side::Client } else { Side::Server };
+                        transfers.feed(side, bytes, &mut told);
+                        transfers.taken()
+                    }
+                    _ => &[],
+                };
                 if let Some(bucket) = self.streams.get_mut(usize::from(*number)) {
-                    bucket.take(time, bytes, &mut self.facts);
+                    bucket.take(time, bytes, taken, &mut self.facts);
                 }
-                if let (Some(transfers), 0 | 1) = (&mut self.transfers, number) {
-                    let side = if *number == 0 { Side::Client } else { Side::Server };
-                    transfers.feed(side, bytes, &mut self.facts);
-                }
+                self.facts.append(&mut told);
                 self.write_facts(time)
             }
         }

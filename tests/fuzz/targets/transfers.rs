@@ -34,11 +34,23 @@ pub fn transfer(input: &[u8]) {
 
 fn follow<'a>(command: &str, pieces: impl Iterator<Item = (Side, &'a [u8])>) -> Vec<Fact> {
     let mut follower = Follower::of(command.as_ref()).expect("it is followed");
-    let mut facts = Vec::new();
+    let (mut facts, mut taken) = (Vec::new(), 0);
     for (side, bytes) in pieces {
         follower.feed(side, bytes, &mut facts);
+        let mut behind = 0;
+        for range in follower.taken() {
+            assert!(behind <= range.start && range.start <= range.end && range.end <= bytes.len());
+            behind = range.end;
+            taken += range.len() as u64;
+        }
         assert!(follower.pending() <= PENDING_MAX, "{} bytes are kept", follower.pending());
     }
     follower.finish(&mut facts);
+    // Nothing that is left to it goes without a digest.
+    let hashed = |fact: &Fact| {
+        let of = if fact.fields["sha256"].is_null() { "passed" } else { "size" };
+        fact.fields.get(of).and_then(serde_json::Value::as_u64).unwrap_or(0)
+    };
+    assert!(taken <= facts.iter().map(hashed).sum());
     facts
 }

@@ -46,8 +46,10 @@ impl Sftp {
                 Part::Begin(kind, head, length) => {
                     self.session.begin(from, kind, head, length, out)
                 }
-                Part::Data(bytes) => {
-                    self.session.data(from, bytes, out);
+                Part::Data(data) => {
+                    if self.session.data(from, data, out) {
+                        out.take(data.len(), bytes.len());
+                    }
                     Ok(())
                 }
                 Part::End => {

@@ -13,6 +13,7 @@ pub(super) struct Open {
     path: Vec<u8>,
     /// The name that the server gave it, once it has.
     pub(super) handle: Box<[u8]>,
+    opened: bool,
     directory: bool,
     flags: u32,
     attributes: Attributes,
@@ -44,6 +45,7 @@ impl Open {
         Self {
             path: path.to_vec(),
             handle: Box::default(),
+            opened: false,
             directory: false,
             flags,
             attributes,
@@ -56,7 +58,17 @@ impl Open {
     }
 
     pub(super) fn directory(path: &[u8]) -> Self {
-        Self { directory: true, ..Self::file(path, 0, Attributes::default()) }
+        let mut made = Self { directory: true, ..Self::file(path, 0, Attributes::default()) };
+        // It has no data; what passes as if it had is in no digest.
+        made.get.disorder();
+        made.put.disorder();
+        made
+    }
+
+    /// The server gave it this name.
+    pub(super) fn named(&mut self, handle: &[u8]) {
+        self.handle = handle.into();
+        self.opened = true;
     }
 
     pub(super) fn path(&self) -> &[u8] {
@@ -111,7 +123,6 @@ impl Open {
     }
 
     pub(super) fn close(self, how: &Closed, out: &mut Out<'_>) {
-        let opened = !self.handle.is_empty();
         let status = match how {
             Closed::Refused(status) => status,
             _ if self.failed.is_some() => self.failed.as_deref().unwrap_or_default(),
@@ -120,7 +131,7 @@ impl Open {
             Closed::Unfollowed => "not followed",
         };
         if self.directory {
-            if !opened {
+            if !self.opened {
                 self.list(status.to_owned(), out);
             }
             return;
@@ -140,7 +151,7 @@ impl Open {
             transfer.path = Some(self.path.clone());
             transfer.direction = Some(from);
             transfer.status.clone_from(&status);
-            if opened {
+            if self.opened {
                 let size = run.size();
                 transfer.size = Some(size);
                 if from == Side::Client {
@@ -152,8 +163,9 @@ impl Open {
                 if from == Side::Client && self.flags & flag::APPEND != 0 {
                     transfer.more.push(("append", true.into()));
                 }
-                let told = self.failed.is_none() && (size > 0 || ended);
-                transfer.sha256 = run.digest().filter(|_| told);
+                let mut digest = run.digest();
+                digest.whole &= self.failed.is_none() && (size > 0 || ended);
+                transfer.hashed(&digest);
             }
             out.tell(transfer);
         }

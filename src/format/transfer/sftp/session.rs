@@ -138,12 +138,15 @@ impl Session {
         Ok(())
     }
 
-    /// The next of a packet's data.
-    pub(super) fn data(&mut self, from: Side, bytes: &[u8], out: &mut Out<'_>) {
+    /// The next of a packet's data. Whether a file's digest has it.
+    pub(super) fn data(&mut self, from: Side, bytes: &[u8], out: &mut Out<'_>) -> bool {
         let passing = if from == Side::Client { self.put } else { self.get };
         match passing.and_then(|key| self.files.get_mut(&key)) {
             Some(file) => file.run(from).data(bytes),
-            None => out.unfollowed.add(from, bytes.len()),
+            None => {
+                out.unfollowed.add(from, bytes.len());
+                false
+            }
         }
     }
 
@@ -322,7 +325,7 @@ impl Session {
     }
 
     fn opened(&mut self, mut file: Open, handle: &[u8], out: &mut Out<'_>) {
-        file.handle = handle.into();
+        file.named(handle);
         file.listed(out);
         // A name is given again only after its file was closed.
         if let Some(key) = self.file(handle) {
