@@ -30,7 +30,7 @@ fn everything(bastion: &Bastion, user: &str) -> String {
 /// the record.
 #[test]
 fn start_files_are_read_inside_the_record() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     for (user, files) in [
         ("alice", &[".bashrc", ".bash_profile", ".profile", ".bash_login", ".ssh/rc"][..]),
         ("zoe", &[".zshenv", ".zshrc", ".zprofile", ".zlogin"]),
@@ -116,7 +116,7 @@ fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
 /// by SendEnv and from inside. Happened: nothing of hrec's changes.
 #[test]
 fn variables_change_nothing_of_the_record() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let mut config = fs::OpenOptions::new().append(true).open(bastion.config()).unwrap();
     let home = bastion.home("alice").display().to_string();
     writeln!(config, "  SetEnv LC_ALL=/etc/passwd LC_HREC_ID=nonsense LANG=../../x TERM=../x")
@@ -146,7 +146,7 @@ fn variables_change_nothing_of_the_record() {
 /// an exemption. Happened: each is recorded as what it is.
 #[test]
 fn names_and_arguments_exempt_nothing() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let bin = bastion.sandbox.path("bin").display().to_string();
     let attempts = [
         "scp -t x; echo after-scp".to_owned(),
@@ -187,7 +187,7 @@ fn names_and_arguments_exempt_nothing() {
 /// freight is counted and hashed.
 #[test]
 fn freight_before_work_does_not_hide_it() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let command = "head -c 3000000 /dev/zero; for i in 1 2 3 4 5 6; do sleep 0.5; echo work-$i; done; sleep 0.2";
     let with = bastion.ssh("alice", command, b"");
     assert_eq!(with.stdout.len(), 3_000_000 + 6 * 7);
@@ -204,14 +204,14 @@ fn freight_before_work_does_not_hide_it() {
 /// the recording, and to open the outer terminal. Happened: all are refused.
 #[test]
 fn the_recorder_cannot_be_reached_from_inside() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let store = bastion.sandbox.path("store").display().to_string();
     bastion.write(
         "alice",
         "attack.py",
         format!(
             r#"
-import ctypes, os, signal, sys
+import ctypes, grp, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 me = os.getpid()
 hrec = [int(p) for p in os.listdir("/proc") if p.isdigit() and open("/proc/%s/comm" % p).read().strip().startswith("hrec")
@@ -236,7 +236,8 @@ for pid in hrec:
     attempt("oom", lambda: open("/proc/%d/oom_score_adj" % pid, "w").write("1000"))
 attempt("store", lambda: os.listdir("{store}"))
 attempt("remove", lambda: os.rename("{store}/recordings", "{store}/gone"))
-attempt("group", lambda: os.setresgid(64100, 64100, 64100))
+group = grp.getgrnam("hrec").gr_gid
+attempt("group", lambda: os.setresgid(group, group, group))
 inner = os.path.realpath("/proc/self/fd/0")
 for number in range(64):
     path = "/dev/pts/%d" % number
@@ -267,7 +268,7 @@ print("attack-is-over")
 /// with it, and the record has everything up to then.
 #[test]
 fn a_recorder_that_is_stopped_or_killed_takes_the_session_with_it() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     bastion.write("alice", ".bashrc", "PS1='ready> '\n");
     bastion.write("alice", ".bash_profile", ". ~/.bashrc\n");
     let argv = ["ssh", "-tt", "-F", bastion.config(), "alice@box"];
@@ -299,7 +300,7 @@ fn a_recorder_that_is_stopped_or_killed_takes_the_session_with_it() {
 /// forge lines of the record or of the log. Happened: they are data.
 #[test]
 fn odd_bytes_in_a_command_are_data() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let command =
         "echo one\necho '[0.0, \"x\", \"0\"]'\n\u{1b}]0;title\u{7} 2>/dev/null; echo \u{202e}two";
     let with = bastion.ssh("alice", command, b"");
@@ -315,7 +316,7 @@ fn odd_bytes_in_a_command_are_data() {
 /// by a person who is named for rescue too. Happened: no session, no rescue.
 #[test]
 fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let config = bastion.sandbox.path("etc/hrec/config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("min_free", "quota_user = \"1B\"\nmin_free")).unwrap();
@@ -336,7 +337,7 @@ fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
 /// far as the hard ones go; below those, nothing is run.
 #[test]
 fn small_limits_refuse_rather_than_let_by() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let shell = bastion.sandbox.path("bin/hrec-shell").display().to_string();
     for (limit, works) in [("-S -n 4", true), ("-S -f 0", true), ("-n 4", false), ("-f 0", false)] {
         let command = format!("ulimit {limit} 2>/dev/null; {shell} -c 'echo it-ran; ulimit -S -n'");
@@ -355,7 +356,7 @@ fn small_limits_refuse_rather_than_let_by() {
 /// the configuration names, and that is said.
 #[test]
 fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let store = bastion.sandbox.path("store");
     fs::rename(&store, bastion.sandbox.path("store-away")).unwrap();
     fs::write(&store, "in the way").unwrap();
@@ -364,7 +365,7 @@ fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
     assert_eq!(refused.text(), "");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing was run"), "{refused:?}");
     let rescued = bastion.ssh("rescue", "cat; id -nG; echo $SHELL", b"in\n");
-    assert_eq!(rescued.text(), "in\nrescue\n/bin/bash\n", "{rescued:?}");
+    assert_eq!(rescued.text(), "in\nrescue people\n/bin/bash\n", "{rescued:?}");
     assert!(String::from_utf8_lossy(&rescued.stderr).contains("UNRECORDED session of rescue"));
 }
 
@@ -372,7 +373,7 @@ fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
 /// they run without the group.
 #[test]
 fn other_verbs_have_no_group() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let bin = bastion.sandbox.path("bin").display().to_string();
     let store = bastion.sandbox.path("store").display().to_string();
     let command = format!(

@@ -28,7 +28,13 @@ impl Bastion {
 
     /// Starts it with this in its config.toml, too.
     pub fn with(settings: &str) -> Self {
-        Self::made(settings, "")
+        Self::made(settings, "page")
+    }
+
+    /// Starts one that was set up by `install.sh --bastion`, as it is after
+    /// that.
+    pub fn installed() -> Self {
+        Self::made("", "installer")
     }
 
     /// Starts one that was set up wrongly in every way that doctor looks at.
@@ -197,7 +203,7 @@ fn start_on_free_port(sandbox: &Sandbox, settings: &[&str]) -> Option<(Child, u1
     let base = base.display().to_string();
     let base = base.trim_end_matches('/');
     // What an earlier try has left.
-    for name in ["etc", "bin", "store", "home"] {
+    for name in ["etc", "bin", "store", "var", "home"] {
         let _ = fs::remove_dir_all(Path::new(base).join(name));
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shell/bastion.sh");
