@@ -100,8 +100,13 @@ fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
         ("keys", "allowed_signers does not have /etc/hrec/signing_key"),
         ("sshd", "DisableForwarding"),
         ("sshd", "PermitUserEnvironment"),
+        ("sshd", "X11Forwarding"),
+        ("sshd", "AllowAgentForwarding"),
+        ("sshd", "PermitUserRC"),
+        ("sshd", "for bob: sshd serves files itself"),
+        ("collector", "there is none"),
         ("sshd", "AcceptEnv"),
-        ("sshd", "internal-sftp"),
+        ("sshd", "sshd runs internal-sftp itself"),
     ] {
         let of = |line: &&String| line.starts_with(what) && line.contains(word);
         assert_eq!(found.iter().filter(of).count(), 1, "{what}: {word}: {found:#?}");

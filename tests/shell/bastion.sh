@@ -99,6 +99,9 @@ else
     by_hand
     cat >>/etc/ssh/sshd_config <<SSHD
 ExposeAuthInfo yes
+DisableForwarding yes
+AllowAgentForwarding no
+PermitUserRC no
 Subsystem sftp /usr/lib/openssh/sftp-server
 Match User bob,eve
     ForceCommand $base/bin/hrec shell
@@ -115,7 +118,9 @@ if [[ $how == broken ]]; then
     chgrp root /etc/hrec/signing_key
     sed -i 1d /etc/hrec/allowed_signers
     sed -i -e 's/^AcceptEnv.*/AcceptEnv */' -e 's/^Subsystem.*/Subsystem sftp internal-sftp/' \
-        -e '1i PermitUserEnvironment yes' /etc/ssh/sshd_config
+        -e '/^DisableForwarding\|^AllowAgent\|^PermitUserRC/d' \
+        -e '1i PermitUserEnvironment yes' -e '1i X11Forwarding yes' /etc/ssh/sshd_config
+    sed -i 's/^Match User bob,eve/Match User bob\n    ForceCommand internal-sftp\nMatch User eve/' /etc/ssh/sshd_config
 fi
 # What the host's root would be told.
 { "$base/bin/hrec" doctor --bastion --json || :; } >"$base/doctor.json"
