@@ -55,6 +55,7 @@ pub enum Verb {
     Keygen(Keygen),
     Doctor(Doctor),
     Shell(Shell),
+    Collect(Collect),
     Completions(Completions),
     /// A program's name and that program's own arguments.
     #[command(external_subcommand)]
@@ -352,6 +353,23 @@ pub struct Doctor {
         not found."
 )]
 pub struct Shell {}
+
+/// `hrec collect`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(
+    about = "Hold a host's recordings as they are made",
+    long_about = "Be the collector: take the recordings of a host's sessions as they are made, under a uid of its own, \
+        so that they are out of the recorded person's reach. It listens on the socket that store.collector names, or on \
+        the one that systemd(1) hands it; keeps what comes in store.path; and writes manifests, seals and ledger itself, \
+        with what the kernel says of who is at the other end. What it gets is encrypted already, and it has no key to \
+        look inside. See hrec-bastion(7) and hrec-config(5).\n\n\
+        It can be ended and started again at any time: sessions wait for it for shell.collector_wait, and go on where \
+        they were. What it refuses, and why, is in its log (standard error), with the reference that the person was told.",
+    after_long_help = "Exit status:\n\
+        0 when it was ended by SIGTERM or SIGINT, 125 when it could not start.\n\n\
+        Examples:\n  hrec collect\n  systemctl enable --now hrec-collect.socket"
+)]
+pub struct Collect {}
 
 /// `hrec completions`.
 #[derive(Clone, Debug, ClapArgs)]

@@ -21,6 +21,7 @@ use crate::sys::{inherited, privilege};
 
 mod ask;
 mod cat;
+mod collect;
 mod completions;
 mod doctor;
 mod info;
@@ -94,6 +95,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // With an argument, which it does not take, clap has said so.
         Verb::Shell(_) => Ok(fail("hrec shell takes no arguments", USAGE)),
+        Verb::Collect(_) => with(&[], collect::run),
         // The one verb that must work with a broken configuration.
         Verb::Doctor(args) if args.bastion => doctor::run(args, Config::of_host()),
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),

@@ -16,6 +16,7 @@ pub mod journal;
 pub(crate) mod leb128;
 pub mod transfer;
 pub mod walk;
+pub mod wire;
 
 /// Why a stream could not be opened as a recording.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ pub mod inherited;
 pub mod memory;
 pub mod monitor;
 pub mod nonblock;
+pub mod peer;
 pub mod privilege;
 pub mod pty;
 pub mod sharing;
