@@ -57,7 +57,7 @@ pub fn synchronised() -> Option<bool> {
     let mut told: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: `told` is a timex of this process's, alive for the call.
     let state = unsafe { libc::adjtimex(&raw mut told) };
-    (state >= 0).then(|| state != libc::TIME_ERROR && told.status & libc::STA_UNSYNC == 0)
+    (state >= 0).then_some(state != libc::TIME_ERROR && told.status & libc::STA_UNSYNC == 0)
 }
 
 fn now(clock: ClockId) -> u64 {

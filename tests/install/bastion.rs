@@ -276,6 +276,38 @@ echo scenario-is-over
     assert!(strangers.contains("alice:PREFIX/bin/hrec-shell"), "nothing was changed: {strangers}");
 }
 
+#[test]
+fn without_systemd_nobodys_shell_is_changed_before_a_collector_answers() {
+    let text = on_host(
+        r#"
+exec 2>&1
+echo "[first]"; install_it; echo "status $?"
+shells
+stat -c '%n %U:%G %a' /etc/hrec/*key /var/lib/hrec /run/hrec
+installer --uninstall >/dev/null; echo "status $?"
+shells
+echo scenario-is-over
+"#,
+    );
+    let first = between(&text, "[first]", "scenario-is-over");
+    for word in [
+        "wait for the collector",
+        "setpriv --reuid hrec",
+        "call this again",
+        "--uninstall\nstatus 0",
+    ] {
+        assert!(first.contains(word), "{word}: {first}");
+    }
+    assert_eq!(first.matches("alice:/bin/bash zoe:/bin/zsh").count(), 2, "{first}");
+    assert!(
+        first.contains(
+            "/etc/hrec/ledger_key hrec:hrec 600\n/etc/hrec/signing_key hrec:hrec 600\n\
+             /var/lib/hrec hrec:hrec 700\n/run/hrec hrec:hrec 755\n"
+        ),
+        "{first}"
+    );
+}
+
 /// A systemd that only notes what it is asked, and one of whose services does
 /// not start.
 #[test]

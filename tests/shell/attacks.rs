@@ -2,11 +2,15 @@
 //! was tried, what happened, and what the record shows. Those that nothing on
 //! the same host can stop are named in hrec-bastion(7).
 
+mod collector;
+mod ways;
+
 use std::fs;
 use std::io::Write as _;
 
 use crate::bastion::{Bastion, facts};
 use crate::support::{Start, wait_until};
+use crate::table::row;
 
 /// All that a user's recordings hold, header and events, as one text.
 fn everything(bastion: &Bastion, user: &str) -> String {
@@ -48,6 +52,12 @@ fn start_files_are_read_inside_the_record() {
         assert!(told.contains("command-ran"), "{user}");
         assert!(user != "zoe" || said.contains("read-zshenv"), "{said}");
     }
+    row(
+        "start-files",
+        ".bashrc, .bash_profile, .zshenv and their like, to run something before the record begins",
+        "the real shell reads them as ever, within the session",
+        "all that they print",
+    );
 }
 
 /// The case that the manual warns of: eve has bash in passwd(5) and hrec as
@@ -78,6 +88,12 @@ fn a_forced_command_behind_bash_is_no_enforcement_and_doctor_says_so() {
     for what in ["binary", "shells", "store", "config"] {
         assert_eq!(state(what), ["ok"], "{what}: {told:#?}");
     }
+    row(
+        "forced-command",
+        "a .bashrc before a forced command, where bash stands in passwd(5): no host that the installer has set up",
+        "it runs, unrecorded; hrec doctor --bastion tells of the account",
+        "none is made",
+    );
 }
 
 /// A host that was set up wrongly: doctor tells of each thing by itself.
@@ -145,6 +161,12 @@ fn variables_change_nothing_of_the_record() {
     assert!(everything(&bastion, "alice").contains("bash-env-ran"), "it ran, inside the record");
     assert!(!bastion.home("alice").join("mine/hrec/recordings").exists());
     assert!(!bastion.home("alice").join("t").exists(), "MALLOC_TRACE");
+    row(
+        "variables",
+        "SendEnv, LD_PRELOAD, LD_AUDIT, BASH_ENV, TZ, LOCPATH, MALLOC_TRACE, XDG_CONFIG_HOME, HREC_ID and more",
+        "recorder and recipients stay as they are; BASH_ENV is followed by the shell",
+        "all of it, within the session",
+    );
 }
 
 /// Tried: names and arguments that hrec could take for another verb's, or for
@@ -185,6 +207,12 @@ fn names_and_arguments_exempt_nothing() {
         assert!(told.contains(word), "{attempt} is not in the record");
     }
     assert!(bastion.manifests("alice").len() >= attempts.len());
+    row(
+        "names",
+        "ssh -tt 'scp -t x; bash' and six like it; links and argv[0] with others' names",
+        "each is run as what it is",
+        "all that was run and shown",
+    );
 }
 
 /// Tried: a megabyte of freight first, so that the bucket is empty, then work.
@@ -202,6 +230,12 @@ fn freight_before_work_does_not_hide_it() {
     assert_eq!(kept.len() as u64 + counted, with.stdout.len() as u64);
     assert!(String::from_utf8_lossy(&kept).contains("work-6"), "{}", kept.len());
     assert_eq!(facts(&events, "gap").count(), 0);
+    row(
+        "freight",
+        "3 MB of zeros first, so that the bucket is empty, then work",
+        "both run",
+        "the freight is counted and hashed; the work is there in full",
+    );
 }
 
 /// Tried, from inside and as the same user: to trace hrec, to read its memory
@@ -266,6 +300,12 @@ print("attack-is-over")
         assert!(seen.contains(what), "{what}: {seen}");
     }
     assert!(everything(&bastion, "alice").contains("outer terminal refused"));
+    row(
+        "reach",
+        "ptrace, /proc/PID/mem, fd and environ of hrec; its group; the store; rm of the recording; the session's outer terminal",
+        "all are refused",
+        "the attempts, and the refusals",
+    );
 }
 
 /// Tried: to stop the recorder (SIGSTOP) or to kill it and to go on. Happened:
@@ -299,6 +339,12 @@ fn a_recorder_that_is_stopped_or_killed_takes_the_session_with_it() {
     let (_, events) = bastion.sandbox.cast(manifests[0]["id"].as_str().unwrap());
     let shown: String = events.iter().filter(|e| e.code == "o").map(|e| e.data.as_str()).collect();
     assert!(shown.contains("before-2"), "{shown}");
+    row(
+        "stopped",
+        "kill -9 of the recorder, and to go on",
+        "the session ends with it, and what runs in it is hung up",
+        "everything up to then; interrupted",
+    );
 }
 
 /// Tried: newlines, escapes and bytes that are no UTF-8 in the command, to
@@ -315,6 +361,12 @@ fn odd_bytes_in_a_command_are_data() {
     assert_eq!(events.iter().filter(|event| event.code == "x").count(), 1);
     let listed = bastion.sandbox.hrec(&["ls"]);
     assert!(!listed.stdout.contains(&0x1b) && !listed.text().contains('\u{202e}'), "{listed:?}");
+    row(
+        "odd-bytes",
+        "newlines, escapes, lines of asciicast in the command",
+        "they are the command",
+        "the command, byte for byte; hrec ls shows them escaped",
+    );
 }
 
 /// Tried: limits and a quota of one's own, so that the record cannot be made,
@@ -336,6 +388,12 @@ fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
         );
         assert!(String::from_utf8_lossy(&second.stderr).contains("store.quota_user"), "{second:?}");
     }
+    row(
+        "quota",
+        "to use up store.quota_user, also by somebody named for rescue",
+        "no session for them any more (125), and no rescue",
+        "what was recorded before",
+    );
 }
 
 /// Tried: descriptors and file sizes. Happened: hrec has its own limits, as
@@ -355,6 +413,12 @@ fn small_limits_refuse_rather_than_let_by() {
             assert_eq!(bastion.manifests("alice").len(), before + 2, "{limit}");
         }
     }
+    row(
+        "limits",
+        "ulimit -n 4 and -f 0 before hrec",
+        "soft limits: raised again. Hard ones: nothing is run",
+        "the sessions that ran",
+    );
 }
 
 /// Tried: a store that cannot be written. Happened: nobody gets in but whom
@@ -372,6 +436,12 @@ fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
     let rescued = bastion.ssh("rescue", "cat; id -nG; echo $SHELL", b"in\n");
     assert_eq!(rescued.text(), "in\nrescue people\n/bin/bash\n", "{rescued:?}");
     assert!(String::from_utf8_lossy(&rescued.stderr).contains("UNRECORDED session of rescue"));
+    row(
+        "broken-store",
+        "a file in the place of the store",
+        "nobody gets in (125) but record.rescue_users, unrecorded, which they and syslog are told",
+        "none is made",
+    );
 }
 
 /// Tried: to use the set-group-ID binary's other verbs in the store. Happened:
@@ -388,4 +458,10 @@ fn other_verbs_have_no_group() {
     let with = bastion.ssh("alice", &command, b"");
     assert!(!bastion.sandbox.path("store/mine").exists());
     assert!(!with.text().contains("hrec"), "{with:?}");
+    row(
+        "other-verbs",
+        "hrec rec -o, hrec cat and others in the store, by the set-group-ID program",
+        "they run without the group, and get nowhere",
+        "the session that tried",
+    );
 }

@@ -104,7 +104,9 @@ impl Bastion {
     /// with nothing of hrec's in root's home.
     pub fn root(&self, command: &str) -> Outcome {
         let mut inside = Command::new(tool("nsenter"));
-        inside.args(["--mount", "--target", &self.host.id().to_string(), "env", "-i"]);
+        let host = self.host.id();
+        inside.args(["--mount", "--target", &host.to_string()]);
+        inside.args([&format!("--pid=/proc/{host}/ns/pid_for_children"), "env", "-i"]);
         let (bin, home) = (self.sandbox.path("bin"), self.sandbox.path("home/root"));
         inside.arg(format!("PATH={}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()));
         inside.arg(format!("HOME={}", home.display()));

@@ -10,7 +10,10 @@ private_host() {
     [[ ! -e $etc/gshadow ]] || sed -i '/^hrec:/d' "$etc/gshadow"
     rm -rf "$etc/hrec"
     mount --bind "$etc" /etc
-    mkdir -p "$base/var/lib" "$base/var/spool" "$base/store"
+    mkdir -p "$base/var/lib" "$base/store"
+    # The directories as the packages made them, without the machine's jobs.
+    cp -a /var/spool "$base/var"
+    find "$base/var/spool" -type f ! -name .SEQ -delete
     mount --bind "$base/var/lib" /var/lib
     mount --bind "$base/var/spool" /var/spool
     mount -t tmpfs -o mode=755 none /run

@@ -18,9 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The collector's socket, where there is to be one.
 pub(super) fn socket(config: &Config) -> Option<PathBuf> {
-    let set = config.list().into_iter().find(|(name, ..)| *name == "store.collector");
-    let path = set.and_then(|(_, value, ..)| serde_json::from_str::<String>(&value).ok());
-    path.filter(|path| !path.is_empty()).map(PathBuf::from)
+    config.store_collector.value.0.clone()
 }
 
 /// Sessions hold their own recordings.

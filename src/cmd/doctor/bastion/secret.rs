@@ -174,7 +174,7 @@ mod tests {
         assert!(is_ssh(&text, &[line]));
         assert!(!is_ssh(&text, &["ssh-ed25519 AAAA other".to_owned()]));
         assert!(!is_ssh(&text, &[]));
-        assert!(!is_ssh(&public, &[public.clone()]));
+        assert!(!is_ssh(&public, std::slice::from_ref(&public)));
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! Attacks on the collector and by its means.
