@@ -47,6 +47,12 @@ impl Clerk {
         Ok(Self { sender })
     }
 
+    /// Enters these when there is time, where there is any.
+    pub(super) fn post(&self, events: Vec<Event>) {
+        let (answer, _) = mpsc::sync_channel(1);
+        let _ = self.sender.try_send((events, answer));
+    }
+
     /// Enters these, and waits until they are durable.
     ///
     /// # Errors

@@ -102,6 +102,13 @@ impl Live {
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = stream;
     }
 
+    /// Ends the connection it has: whoever holds the recording lets go of it.
+    pub(super) fn hang_up(&self) {
+        if let Some(stream) = &*self.stream.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
     /// Something became durable.
     pub(super) fn grew(&self) {
         self.lock().appends += 1;

@@ -7,15 +7,22 @@
 //! peer's word while its session lives; a peer that does not keep to the
 //! protocol loses its own connection and nothing else.
 
+mod away;
+mod claim;
 mod door;
 mod ender;
+mod ending;
+mod held;
 mod ledger;
 mod listen;
 mod live;
 mod log;
 mod login;
 mod reader;
+mod record;
+mod restart;
 mod session;
+mod usage;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -113,6 +120,10 @@ pub struct Daemon {
     pub log: Log,
     /// This run of the host.
     pub boot: String,
+    /// Recordings whose sessions have lost their connection.
+    away: away::Away,
+    /// How much room recordings take.
+    usage: usage::Usage,
 }
 
 /// Collects until the process is ended.
@@ -135,7 +146,11 @@ pub fn run(options: Options) -> Result<Infallible, Error> {
         clerk,
         log: Log::default(),
         boot: peer::boot(),
+        away: away::Away::default(),
+        usage: usage::Usage::default(),
     });
+    restart::take_over(&daemon);
+    daemon.usage.refresh(&daemon);
     supervisor.tell("READY=1");
     door::open(&daemon, &listener, &supervisor)
 }

@@ -222,6 +222,9 @@ pub struct Has {
     /// Whether its program may have started.
     #[serde(default)]
     pub begun: bool,
+    /// What came of it, where it has ended already.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub done: Option<Done>,
 }
 
 /// How a session ended, as it says.

@@ -3,6 +3,7 @@
 //! Knows names and directories, and nothing of what is in a recording. Its
 //! invariant: it never trusts a name that it finds, and removes nothing.
 
+pub mod collector;
 pub mod local;
 
 pub use local::{Entry, Error, Local, Located};

@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -48,6 +48,8 @@ pub struct Peer {
     pub audit_session: Option<u32>,
     /// Its control group, as cgroups(7) version 2 has it.
     pub cgroup: Option<String>,
+    /// Whether its binary gave it a group that its user has not by himself.
+    pub set_group: bool,
     alive: OwnedFd,
 }
 
@@ -70,22 +72,39 @@ impl Peer {
         let number = u32::try_from(credentials.pid).map_err(|_| gone())?;
         let start = started(number).ok_or_else(gone)?;
         let own = |name: &str| number_in(&format!("/proc/{number}/{name}"));
+        let gid = real_gid(number).unwrap_or(credentials.gid);
         let peer = Self {
             process: Process { pid: number, start },
             uid: credentials.uid,
-            gid: real_gid(number).unwrap_or(credentials.gid),
+            gid,
             login_uid: own("loginuid").filter(|uid| *uid != UNSET),
             audit_session: own("sessionid").filter(|session| *session != UNSET),
             cgroup: cgroup(number),
+            set_group: gid != credentials.gid,
             alive,
         };
         if peer.is_alive() { Ok(peer) } else { Err(gone()) }
     }
 
+    /// The login that the process is all of: its control group, where systemd(1)
+    /// made that for a login, and the process is a login's shell, whose binary
+    /// has a group of its own.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        let last = |group: &&str| group.rsplit('/').next().is_some_and(is_login);
+        self.cgroup.as_deref().filter(last).filter(|_| self.set_group)
+    }
+
     /// Becomes readable when the process has ended.
     #[must_use]
-    pub fn ended(&self) -> impl AsFd {
+    pub fn ended(&self) -> BorrowedFd<'_> {
         self.alive.as_fd()
+    }
+
+    /// That descriptor.
+    #[must_use]
+    pub fn into_ended(self) -> OwnedFd {
+        self.alive
     }
 
     /// Whether it runs.
@@ -94,6 +113,29 @@ impl Peer {
         let mut fds = [PollFd::new(&self.alive, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         !matches!(poll(&mut fds, Some(&now)), Ok(ready) if ready > 0)
+    }
+}
+
+/// `session-12.scope`, pam_systemd(8).
+fn is_login(unit: &str) -> bool {
+    let number = unit.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope"));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Ends every process of a login's control group, where this process may.
+pub fn end_scope(scope: &str) {
+    if !scope.rsplit('/').next().is_some_and(is_login) || scope.contains("..") {
+        return;
+    }
+    let dir = format!("/sys/fs/cgroup{scope}");
+    // All at once, where the kernel can (5.14) and lets us.
+    if std::fs::write(format!("{dir}/cgroup.kill"), "1").is_ok() {
+        return;
+    }
+    for pid in read(&format!("{dir}/cgroup.procs")).unwrap_or_default().lines() {
+        if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -224,5 +266,9 @@ mod tests {
         child.wait().unwrap();
         assert!(Peer::of(&stream).is_err());
         assert!(!boot().is_empty());
+        assert!(peer.scope().is_none() && is_login("session-c3.scope"));
+        for other in ["session-.scope", "session-1.service", "ssh.service", "session-a/b.scope"] {
+            assert!(!is_login(other), "{other}");
+        }
     }
 }

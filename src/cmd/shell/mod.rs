@@ -113,11 +113,13 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
     };
     let Keep { live, keeper, .. } = keep;
     let elsewhere = program.command.as_deref().and_then(goes_elsewhere);
+    let link = keeper.link();
     let outcome = prepared
         .run(
             live,
             clock,
             move |queue| {
+                link.inspect(|link| link.to(queue));
                 elsewhere
                     .into_iter()
                     .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]))
@@ -201,6 +203,9 @@ fn is_own_doing(error: &anyhow::Error) -> bool {
         [libc::EDQUOT, libc::EFBIG, libc::EMFILE, libc::ENOMEM, libc::EAGAIN, libc::EINTR];
     error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(store::Error::Quota { .. }))
+            || cause
+                .downcast_ref::<store::collector::Error>()
+                .is_some_and(store::collector::Error::is_own_doing)
             || cause
                 .downcast_ref::<std::io::Error>()
                 .and_then(std::io::Error::raw_os_error)
