@@ -15,6 +15,8 @@ pending=$etc/before/pending
 # The first that sshd reads counts, and so the name.
 sshd_ours=/etc/ssh/sshd_config.d/00-hrec.conf
 sshd_main=/etc/ssh/sshd_config
+# By which the collector hears of every login, recorded or not.
+pam=/etc/pam.d/sshd
 # Stands above or before a line of ours in a file that is not ours.
 mark='# hrec: by install.sh --bastion'
 was='#hrec-was '
@@ -303,6 +305,7 @@ bastion_install() {
     add_line /etc/shells "$prefix/bin/hrec-shell"
     bastion_units
     bastion_sshd
+    bastion_pam
     "$hrec" doctor --bastion >"$work/doctor" 2>&1 || :
     if grep -q '^!! *config' "$work/doctor"; then
         fail "hrec refuses its configuration: $(grep '^!! *config' "$work/doctor" | head -n 1)"
@@ -492,6 +495,19 @@ bastion_sshd() {
         fail "sshd does not go by $sshd_ours in this: $disagrees; a Match block in $sshd_main says otherwise: take it out, and call this again"
 }
 
+bastion_pam() {
+    [ "$collector" = yes ] || return 0
+    if [ ! -e "$pam" ]; then
+        say "there is no $pam: the collector will not hear of logins; see hrec-bastion(7)"
+        return 0
+    fi
+    line="session optional pam_exec.so quiet $hrec collect --login"
+    if ! grep -qxF -- "$line" "$pam"; then
+        { sed '' "$pam"; say "$mark"; say "$line"; } >"$work/pam"
+        put_text 644 root:root "$pam" <"$work/pam"
+    fi
+}
+
 # What sshd does not do as it is to: nothing, where all is well.
 sshd_disagrees() {
     for setting in exposeauthinfo:yes disableforwarding:yes allowagentforwarding:no x11forwarding:no \
@@ -512,7 +528,7 @@ bastion_people() {
         say "hrec is set up, but for the login shells and sshd's reload, which wait for the collector:"
         say "without it nobody would get in. This host does not run systemd; start it at every boot with"
         say "    install -d -o hrec -g hrec -m 755 /run/hrec"
-        say "    setpriv --reuid hrec --regid hrec --clear-groups $hrec collect"
+        say "    setpriv --reuid hrec --regid hrec --clear-groups --reset-env $hrec collect"
         say "then call this again. To undo what is done: $undoing"
         : >"$pending"
         exit 0
@@ -578,7 +594,7 @@ bastion_uninstall() {
         done <"$before"
     fi
     remove "$sshd_ours"
-    for file in "$sshd_main" /etc/ssh/sshd_config.d/*.conf; do
+    for file in "$sshd_main" /etc/ssh/sshd_config.d/*.conf "$pam"; do
         if [ -e "$file" ]; then
             awk -v was="$was" -v mark="$mark" '
                 skip { skip = 0; next }

@@ -377,6 +377,7 @@ fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
     let config = bastion.sandbox.path("etc/hrec/config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("min_free", "quota_user = \"1B\"\nmin_free")).unwrap();
+    bastion.restart_collector();
     for user in ["alice", "rescue"] {
         let first = bastion.ssh(user, "echo first", b"");
         assert_eq!(first.text(), "first\n", "{user}: {first:?}");
@@ -397,12 +398,13 @@ fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
 }
 
 /// Tried: descriptors and file sizes. Happened: hrec has its own limits, as
-/// far as the hard ones go; below those, nothing is run.
+/// far as the hard ones go; below those, nothing is run. A limit for files is
+/// the collector's, who has none.
 #[test]
 fn small_limits_refuse_rather_than_let_by() {
     let bastion = Bastion::installed();
     let shell = bastion.sandbox.path("bin/hrec-shell").display().to_string();
-    for (limit, works) in [("-S -n 4", true), ("-S -f 0", true), ("-n 4", false), ("-f 0", false)] {
+    for (limit, works) in [("-S -n 4", true), ("-S -f 0", true), ("-f 0", true), ("-n 4", false)] {
         let command = format!("ulimit {limit} 2>/dev/null; {shell} -c 'echo it-ran; ulimit -S -n'");
         let before = bastion.manifests("alice").len();
         let with = bastion.ssh("alice", &command, b"");
@@ -416,7 +418,8 @@ fn small_limits_refuse_rather_than_let_by() {
     row(
         "limits",
         "ulimit -n 4 and -f 0 before hrec",
-        "soft limits: raised again. Hard ones: nothing is run",
+        "soft limits are raised again, and no file of the person's own is written; with the hard limit of 4 \
+         descriptors nothing is run",
         "the sessions that ran",
     );
 }
@@ -425,7 +428,7 @@ fn small_limits_refuse_rather_than_let_by() {
 /// the configuration names, and that is said.
 #[test]
 fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
-    let bastion = Bastion::installed();
+    let bastion = Bastion::alone();
     let store = bastion.sandbox.path("store");
     fs::rename(&store, bastion.sandbox.path("store-away")).unwrap();
     fs::write(&store, "in the way").unwrap();
@@ -438,7 +441,7 @@ fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
     assert!(String::from_utf8_lossy(&rescued.stderr).contains("UNRECORDED session of rescue"));
     row(
         "broken-store",
-        "a file in the place of the store",
+        "a file in the place of the store, on a host without a collector",
         "nobody gets in (125) but record.rescue_users, unrecorded, which they and syslog are told",
         "none is made",
     );

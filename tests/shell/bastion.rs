@@ -31,10 +31,59 @@ impl Bastion {
         Self::made(settings, "page")
     }
 
-    /// Starts one that was set up by `install.sh --bastion`, as it is after
-    /// that.
+    /// Starts one that was set up by `install.sh --bastion`.
     pub fn installed() -> Self {
         Self::made("", "installer")
+    }
+
+    /// Starts one that was set up by hand, and has a collector.
+    pub fn by_hand() -> Self {
+        Self::made("", "hand")
+    }
+
+    /// As [`Bastion::installed`] with a store of 24 MiB, which only the host sees.
+    pub fn small() -> Self {
+        Self::made("", "small")
+    }
+
+    /// The same without a collector.
+    pub fn alone() -> Self {
+        Self::made("", "alone")
+    }
+
+    /// Ends the collector by this signal; it is started again, unless
+    /// [`Bastion::keep_down`] says otherwise.
+    pub fn end_collector(&self, signal: &str) {
+        self.root(&format!("pkill -{signal} -x -u hrec hrec; :"));
+    }
+
+    /// Whether the collector is left ended.
+    pub fn keep_down(&self, down: bool) {
+        let mark = self.sandbox.path("no-collector");
+        if down {
+            fs::write(mark, "").expect("a file");
+        } else {
+            let _ = fs::remove_file(mark);
+        }
+    }
+
+    /// Ends the collector, and waits for the next, which has read the
+    /// configuration anew.
+    pub fn restart_collector(&self) {
+        self.end_collector("TERM");
+        wait_until("the collector answers", || {
+            self.root("hrec doctor --bastion | grep '^ok  collector'")
+                .status
+                .success()
+                .then_some(())
+        });
+    }
+
+    /// Runs a program of Python's as somebody with this user's number and the
+    /// group of hrec: as who has broken the set-group-ID program.
+    pub fn broken_in(&self, user: &str, program: &str) -> Outcome {
+        let path = self.sandbox.file("broken_in.py", program);
+        self.root(&format!("setpriv --reuid {user} --regid hrec --clear-groups python3 {path}"))
     }
 
     /// Starts one that was set up wrongly in every way that doctor looks at.

@@ -3,8 +3,10 @@
 # nothing of the machine's /etc is changed, and all its processes end with it.
 # Called by unshare --mount --pid --fork --kill-child --mount-proc; arguments:
 # a directory, hrec, the port, a recipient, what is added to config.toml, and
-# how it is set up: "page" (as hrec-bastion(7) has it by hand), "broken" (so,
-# and then wrongly), "installer" (by install.sh --bastion).
+# how it is set up: "page" (as hrec-bastion(7) has it by hand), "hand" (with a
+# collector as well), "broken" (so,
+# and then wrongly), "installer" (by install.sh --bastion), "small" (so, on a
+# small disk), "alone" (so, without a collector).
 set -euo pipefail
 base=$1 hrec=$2 port=$3 recipient=$4 config=$5 how=$6
 tests=${BASH_SOURCE[0]%/*}/..
@@ -22,18 +24,12 @@ by_hand() {
     person carol 64105 /bin/bash
     person rescue 64106 "$base/bin/hrec-shell"
     person eve 64107 /bin/bash
-    # To the letter but for two places and a number.
+    mkdir "$base/unpacked"
+    cp "$hrec" "$base/unpacked/hrec"
+    rmdir "$base/store"
     (
-        mkdir "$base/unpacked"
-        cd "$base/unpacked"
-        cp "$hrec" hrec
-        rmdir "$base/store"
-        sed -n '/^\.Ss Setting it up by hand/,/^\.Ed/p' "$page" | sed -e '1,/^\.Bd/d' -e '/^\.Ed/d' -e 's/\\(aq/'"'/g" \
-            -e 's/^groupadd/& --gid 64100/' -e "s#/usr/bin#$base/bin#g" -e "s#/var/lib/hrec#$base/store#g" >commands
-        sed -i "s#^ln -s hrec #cd $base/bin; &#" commands
-        sed -i "s#^install -d #cd $base/unpacked; &#" commands
         set -x
-        . ./commands
+        as_the_page_says "Setting it up by hand"
     )
     ln -s hrec "$base/bin/hrec-shell-zsh"
     echo "$base/bin/hrec-shell-zsh" >>/etc/shells
@@ -52,6 +48,15 @@ $config
 TOML
 }
 
+# The commands below a heading, to the letter but for two places and a number.
+as_the_page_says() {
+    sed -n "/^\.Ss $1/,/^\.Ed/p" "$page" | sed -e '1,/^\.Bd/d' -e '/^\.Ed/d' -e "s/\\\\(aq/'/g" -e 's/\\e$/\\/' \
+        -e 's/^groupadd/& --gid 64100/' -e "s#/usr/bin#$base/bin#g" -e "s#/var/lib/hrec#$base/store#g" >"$base/commands"
+    sed -i -e "s#^ln -s hrec #cd $base/bin; &#" -e "s#^install -d #cd $base/unpacked; &#" "$base/commands"
+    cd "$base/unpacked"
+    . "$base/commands"
+}
+
 # The same people as they were before, and what the installer makes of them.
 by_installer() {
     person alice 64101 /bin/bash
@@ -63,12 +68,39 @@ by_installer() {
     person eve 64107 /bin/bash
     echo "people:x:64200:alice,bob,zoe,dan,rescue" >>/etc/group
     mkdir /var/lib/hrec
+    # One whose disk can be filled.
+    if [[ $how == small ]]; then
+        mount -t tmpfs -o size=24m none "$base/store"
+    fi
     mount --bind "$base/store" /var/lib/hrec
-    "$tests/../install.sh" --bastion --without-collector --recipient "$recipient" --group people \
-        --prefix "$base" --binary "$hrec"
+    local options=(--recipient "$recipient" --group people --prefix "$base" --binary "$hrec")
+    [[ $how != alone ]] || options+=(--without-collector)
+    "$tests/../install.sh" --bastion "${options[@]}"
     sed -i -e 's/^# rescue_users = .*/rescue_users = ["rescue"]/' \
         -e "s#^path = .*#path = \"$base/store\"\nmin_free = \"1MiB\"#" /etc/hrec/config.toml
     printf '%s\n' "$config" >>/etc/hrec/config.toml
+    if [[ $how != alone ]]; then
+        collector &
+        until [[ -S /run/hrec/collect.sock ]]; do sleep 0.05; done
+        "$tests/../install.sh" --bastion "${options[@]}"
+    fi
+}
+
+# And with a collector, as the page has that.
+collector_by_hand() {
+    sed -i 's#^path = .*#&\ncollector = "/run/hrec/collect.sock"#' /etc/hrec/config.toml
+    (as_the_page_says "A collector by hand") 2>>"$base/collect.log"
+    until [[ -S /run/hrec/collect.sock ]]; do sleep 0.05; done
+}
+
+# In systemd's place: starts it again whenever it ends, while it may.
+collector() {
+    while :; do
+        if [[ ! -e $base/no-collector ]]; then
+            setpriv --reuid hrec --regid hrec --clear-groups --reset-env "$base/bin/hrec" collect 2>>"$base/collect.log" || :
+        fi
+        sleep 0.1
+    done
 }
 
 # What a distribution has there, and what makes it a test's.
@@ -90,7 +122,7 @@ SSHD
 }
 rm -f /etc/ssh/sshd_config.d/*.conf
 sshd_config
-if [[ $how == installer ]]; then
+if [[ $how == @(installer|small|alone) ]]; then
     # Both are the installer's to close.
     echo "X11Forwarding yes" >>/etc/ssh/sshd_config
     echo "Subsystem sftp internal-sftp" >>/etc/ssh/sshd_config
@@ -106,6 +138,9 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 Match User bob,eve
     ForceCommand $base/bin/hrec shell
 SSHD
+fi
+if [[ $how == hand ]]; then
+    collector_by_hand
 fi
 if [[ $how == broken ]]; then
     chmod 755 "$base/bin/hrec"

@@ -15,13 +15,14 @@ const END: &str = ".\\\" attacks: end\n";
 const KEY: &str = ".\\\" attack: ";
 
 /// Every attack, in the page's order.
-const ATTACKS: [&str; 23] = [
+const ATTACKS: [&str; 32] = [
     "start-files",
     "variables",
     "names",
     "freight",
     "reach",
     "stopped",
+    "kill-all",
     "odd-bytes",
     "limits",
     "quota",
@@ -38,6 +39,14 @@ const ATTACKS: [&str; 23] = [
     "nohup",
     "cron",
     "at",
+    "socket",
+    "garbage",
+    "forged",
+    "replayed",
+    "collector-away",
+    "collector-killed",
+    "disk-full",
+    "connections",
     "forced-command",
 ];
 

@@ -105,6 +105,11 @@ impl Settings {
         holes
     }
 
+    /// Whether sshd goes by pam.d(5).
+    pub(super) fn uses_pam(&self) -> bool {
+        self.one("usepam") == "yes"
+    }
+
     /// Whether sshd says by which key somebody came.
     pub(super) fn exposes_keys(&self) -> bool {
         self.one("exposeauthinfo") == "yes"

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::Check;
+use super::super::sshd::Settings;
 use crate::config::Config;
 
 /// How long a collector may take to answer, at any load.
@@ -78,6 +79,31 @@ fn answer(socket: &Path) -> std::io::Result<()> {
         // Gone, or gone with something left to say: either way it lives.
         _ => Ok(()),
     }
+}
+
+/// Whether the collector hears of logins: by this file of pam.d(5), where sshd
+/// goes by it.
+pub(super) fn logins(pam: &Path, sshd: Option<&Settings>, program: &Path) -> Check {
+    let (shown, hrec) = (pam.display(), program.display());
+    let why = "so a login without a recording would go unnoticed";
+    let text = match std::fs::read_to_string(pam) {
+        Err(error) => format!("{shown}: {error}, {why}"),
+        Ok(text) if !text.lines().any(is_hook) => format!(
+            "{shown} has no line that tells the collector of logins, {why}; add: session optional pam_exec.so quiet \
+             {hrec} collect --login"
+        ),
+        Ok(_) if sshd.is_some_and(|sshd| !sshd.uses_pam()) => {
+            format!("sshd does not go by {shown}, {why}; set in sshd_config: UsePAM yes")
+        }
+        Ok(_) => return Check::fine("logins", "the collector is told of each"),
+    };
+    Check::finding("logins", text)
+}
+
+fn is_hook(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let session = words.first().is_some_and(|first| first.trim_start_matches('-') == "session");
+    session && words.contains(&"pam_exec.so") && words.ends_with(&["collect", "--login"])
 }
 
 /// Whose the store is.
@@ -165,6 +191,30 @@ mod tests {
         assert_eq!(found(group), "");
         drop(served.join().unwrap());
         assert!(found(group).contains("refused"), "{}", found(group));
+    }
+
+    #[test]
+    fn logins_are_told_where_pam_has_the_line_and_sshd_goes_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pam = dir.path().join("sshd");
+        let told = |usepam: &str| {
+            let sshd = Settings::parse(&format!("usepam {usepam}\n"));
+            logins(&pam, Some(&sshd), Path::new("/usr/bin/hrec")).text
+        };
+        assert!(told("yes").contains("No such file"));
+        for text in [
+            "session required pam_unix.so\n",
+            "# session optional pam_exec.so quiet /usr/bin/hrec collect --login\n",
+            "auth optional pam_exec.so quiet /usr/bin/hrec collect --login\n",
+            "session optional pam_exec.so quiet /usr/bin/other\n",
+        ] {
+            std::fs::write(&pam, text).unwrap();
+            assert!(told("yes").contains("add: session optional pam_exec.so"), "{text}");
+        }
+        std::fs::write(&pam, "session optional pam_exec.so quiet /usr/bin/hrec collect --login\n")
+            .unwrap();
+        assert!(told("no").contains("UsePAM yes"));
+        assert_eq!(told("yes"), "the collector is told of each");
     }
 
     #[test]

@@ -35,8 +35,12 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
     checks.push(listed(&program, &shells));
     let sshd = Settings::of("nobody");
     checks.extend(people::everybody(&people, &program, sshd.as_ref()));
-    checks.extend(open_ways(sshd));
     let socket = holder::socket(config);
+    if socket.is_some() {
+        checks.push(holder::logins(Path::new("/etc/pam.d/sshd"), sshd.as_ref(), &program));
+    }
+    checks.extend(open_ways(sshd));
+    checks.extend(later(Path::new("/etc")));
     checks.push(match &socket {
         Some(socket) => holder::collector(socket, &program),
         None => holder::none(),
@@ -48,6 +52,22 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
     checks.push(time(clock::synchronised()));
     checks.extend(configuration(Path::new(config::SYSTEM)));
     checks
+}
+
+/// What runs for people when they are gone, where anybody may ask for it.
+fn later(etc: &Path) -> Vec<Check> {
+    let asked = [("crontab", "cron.allow"), ("at", "at.allow")];
+    let open = asked
+        .into_iter()
+        .filter(|(program, list)| crate::cmd::on_path(program) && !etc.join(list).exists());
+    let told = |(program, list): (&str, &str)| {
+        let text = format!(
+            "{program} runs for people what no session shows; name those who may in {}, or nobody: touch it",
+            etc.join(list).display()
+        );
+        Check::note("later", text)
+    };
+    open.map(told).collect()
 }
 
 /// What the system clock is worth. hrec writes what it shows into each
