@@ -360,6 +360,9 @@ fn begin(daemon: &Daemon, recording: &mut Recording) -> Option<Left> {
         }
         if let Err(why) = start(recording).and_then(|events| daemon.clerk.enter(events)) {
             let _ = std::fs::remove_file(&path);
+            // It may be in it all the same.
+            let (id, reason) = (recording.live.id.clone(), why.clone());
+            daemon.clerk.post(vec![Event::Void { id, reason }]);
             let refusal = Refusal::from(format!("the ledger cannot be written: {why}"));
             return Some(Left::Refused(refusal, How::StoreFailed));
         }
