@@ -28,7 +28,9 @@ use clap::{Args as ClapArgs, ValueHint};
 )]
 pub struct Verify {
     /// The recordings: a path, an id, a unique part of one, or -1 for the latest
-    #[arg(value_name = "REC", allow_negative_numbers = true, conflicts_with = "all", value_hint = ValueHint::FilePath)]
+    ///
+    /// ssh://BASTION/REC: one in a collector's store; ssh://BASTION/: all that it has, as --all.
+    #[arg(value_name = "REC", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
     pub recs: Vec<OsString>,
 
     /// Check every recording in the store

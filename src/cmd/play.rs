@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
+use super::far::Far;
 use super::info::{Content, Facts};
 use super::ledger;
 use super::library::Shelf;
@@ -48,12 +49,16 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     if args.plain || !std::io::stdout().is_terminal() || is_dumb() {
         return replay(args, config);
     }
+    let rec = args.rec.as_deref();
+    let far = rec.map(|rec| Far::of(rec, config, "play")).transpose()?.flatten();
     let stage = Stage::default();
-    let shown = match &args.rec {
-        Some(rec) => named(rec, args, config, &stage),
+    let shown = match (rec, &far) {
+        (_, Some(far)) if far.rec().is_some() || args.follow => brought(far, args, &stage),
+        (_, Some(far)) => chosen(args, far.config(), &stage, Some(far)),
+        (Some(rec), None) => named(rec, args, config, &stage),
         // Who follows what is going on wants to see it at once.
-        None if args.follow => named(OsStr::new("-1"), args, config, &stage),
-        None => chosen(args, config, &stage),
+        (None, None) if args.follow => named(OsStr::new("-1"), args, config, &stage),
+        (None, None) => chosen(args, config, &stage, None),
     };
     let left = stage.leave();
     if let Some(signal) = stage.signal() {
@@ -91,15 +96,26 @@ fn named(rec: &OsStr, args: &cli::Play, config: &Config, stage: &Stage) -> Resul
     play(place.as_ref(), timeline, args, config, stage, false)
 }
 
+/// Plays the recording that was named in another host's store.
+fn brought(far: &Far, args: &cli::Play, stage: &Stage) -> Result<Played> {
+    let id = far.id(args.follow)?;
+    far.bring_one(&id, true, &mut far.told())?;
+    named(OsStr::new(id.as_str()), args, far.config(), stage)
+}
+
 fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
     Timeline::open(&place.path, identities).map_err(|error| place.explain(error))
 }
 
 /// Lets the person choose, plays what was chosen, and comes back.
-fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
+fn chosen(args: &cli::Play, config: &Config, stage: &Stage, far: Option<&Far>) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
+    far.map(Far::look).transpose()?;
     let shelf = Shelf::new(config, files.clone(), stage.answers());
-    let mut browser = Browser::new(&config.store().to_string_lossy(), zone());
+    let name = config
+        .origin()
+        .map_or_else(|| config.store().to_string_lossy().into_owned(), str::to_owned);
+    let mut browser = Browser::new(&name, zone());
     browser.set_keys(Keymap::with(&config.play_keys.value.0)?);
     // The terminal first: its signals are blocked in threads that start later.
     if stage.with(|_| ())?.is_none() {
@@ -119,8 +135,9 @@ fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
         };
         desk.rest(true);
         let place = Place::at(&entry.path);
-        let played = stage
-            .opening(&files, |identities| open(&place, identities))
+        let brought = far.map(|far| far.bring_listed(&entry.id)).transpose();
+        let played = brought
+            .and_then(|_| stage.opening(&files, |identities| open(&place, identities)))
             .and_then(|timeline| play(Some(&place), timeline, args, config, stage, true));
         desk.rest(false);
         // A passphrase may have been given meanwhile.
@@ -183,7 +200,8 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
     let opened = Content { header, version: timeline.version(), state: timeline.state() };
     let details = place.map(|place| {
         let manifest = place.manifest();
-        let facts = Facts { place, manifest: manifest.as_ref(), opened: Ok(opened) };
+        let origin = config.origin();
+        let facts = Facts { place, origin, manifest: manifest.as_ref(), opened: Ok(opened) };
         facts.lines().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     });
     let name = place.and_then(|place| place.path.file_name());
@@ -276,13 +294,20 @@ fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     };
     // Read more than once: only its end tells what half of it is.
     let identities = identities(&args.identity, config)?;
+    // Until all was shown.
+    let far;
     let mut timeline = if rec == "-" {
         let stdin = std::io::stdin().lock();
         let source = recording::Source::open_input("standard input", stdin, &identities)?;
         ledger::view_of(config, "play", source.header())?;
         Timeline::new(source)
     } else {
-        let place = Place::find(rec, config)?;
+        far = Far::of(rec, config, "play")?;
+        let (config, rec) = match &far {
+            Some(far) => (far.config(), far.bring(true)?),
+            None => (config, rec.to_owned()),
+        };
+        let place = Place::find(&rec, config)?;
         let timeline = open(&place, &identities)?;
         ledger::view(config, "play", &place)?;
         timeline
