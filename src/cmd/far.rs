@@ -124,6 +124,11 @@ impl Far {
         self.bring_one(&id, true, &mut |_, _| {})
     }
 
+    /// Why no more comes of what is followed, where that is not its end.
+    pub(super) fn lost(&self) -> Option<String> {
+        self.link().lost()
+    }
+
     /// What tells the person who waits, where nothing else is on the terminal.
     pub(super) fn told(&self) -> impl FnMut(u64, u64) + use<> {
         to_terminal(self.link().host())

@@ -333,10 +333,12 @@ fn ledger_files(dir: &Path) -> io::Result<Ledger> {
         for entry in std::fs::read_dir(&below).into_iter().flatten().flatten() {
             let (path, kind) = (entry.path(), entry.file_type()?);
             let name = path.strip_prefix(dir).ok().and_then(Path::to_str).map(str::to_owned);
-            let Some(name) = name.filter(|name| reading::is_file_of_ledger(name)) else { continue };
             if kind.is_dir() {
                 dirs.push(path);
-            } else if kind.is_file() && name.contains(".p/") {
+                continue;
+            }
+            let Some(name) = name.filter(|name| reading::is_file_of_ledger(name)) else { continue };
+            if kind.is_file() && name.contains(".p/") {
                 now.insert(name, disk::read(&path, PARTIAL)?);
             } else if kind.is_file() {
                 later.push((name, path));

@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// It is in another host's store, and this verb needs it in this one's.
     #[error(
-        "{0}: this command works on recordings of this host's store; log in there and use its id"
+        "{0}: this command is for the host's own store, and that is a collector's; log in there and use the id"
     )]
     Remote(String),
 }

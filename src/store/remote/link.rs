@@ -64,6 +64,8 @@ pub struct Link {
     mirror: Arc<Mutex<Mirror>>,
     root: PathBuf,
     follower: Option<JoinHandle<()>>,
+    /// Why nothing is followed any more, though nobody said so.
+    lost: Arc<Mutex<Option<String>>>,
 }
 
 impl Link {
@@ -139,6 +141,7 @@ impl Link {
             root: mirror.root().to_owned(),
             mirror: Arc::new(Mutex::new(mirror)),
             follower: None,
+            lost: Arc::default(),
         })
     }
 
@@ -173,7 +176,11 @@ impl Link {
 
     fn ask(&mut self, ask: &Ask) -> Result<(), Error> {
         let host = &self.host;
-        let lost = |source| Error::Lost { host: host.clone(), source };
+        // Of a pipe that is broken it is this side that would be thought gone.
+        let lost = |source: io::Error| match source.kind() {
+            io::ErrorKind::BrokenPipe => lost(host, io::ErrorKind::UnexpectedEof.into()),
+            _ => lost(host, source),
+        };
         let to = self.to.as_mut().ok_or_else(|| lost(io::ErrorKind::NotConnected.into()))?;
         reading::ask(to, ask).and_then(|()| to.flush()).map_err(lost)
     }
@@ -283,6 +290,7 @@ impl Link {
         progress: Progress<'_>,
     ) -> Result<bool, Error> {
         self.stop();
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.mirror().clear(id);
         self.ask(&Ask::Get { id: id.as_str().to_owned(), verb: verb.to_owned(), follow })?;
         let (from, mirror) = (Arc::clone(&self.from), Arc::clone(&self.mirror));
@@ -301,8 +309,12 @@ impl Link {
         }
         drop(mirror);
         let (host, mirror) = (self.host.clone(), Arc::clone(&self.mirror));
+        let lost = Arc::clone(&self.lost);
         self.follower = thread("follow", move || {
-            let _ended = follow_on(&host, &from, &mirror, &mut taking);
+            if let Err(error) = follow_on(&host, &from, &mirror, &mut taking) {
+                let what = format!("{error}; what came until then is shown");
+                *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+            }
             // Whatever the reason, nobody writes it here any more.
             let mut mirror = mirror.lock().unwrap_or_else(PoisonError::into_inner);
             taking.file = None;
@@ -346,6 +358,12 @@ impl Link {
             Message::Said(Say::Done) => Ok(()),
             other => Err(self.unexpected(other)),
         }
+    }
+
+    /// Why nothing is followed any more, though nobody said so.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Follows nothing any more.
@@ -496,9 +514,7 @@ fn said(host: &str, from: &Arc<Mutex<Input>>) -> Result<Message, Error> {
     let mut from = from.lock().unwrap_or_else(PoisonError::into_inner);
     match reading::said(&mut *from) {
         Ok(Some(message)) => Ok(message),
-        Ok(None) => {
-            Err(Error::Lost { host: host.to_owned(), source: io::ErrorKind::UnexpectedEof.into() })
-        }
+        Ok(None) => Err(lost(host, io::ErrorKind::UnexpectedEof.into())),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::Said {
             host: host.to_owned(),
             what: format!(
@@ -506,8 +522,12 @@ fn said(host: &str, from: &Arc<Mutex<Input>>) -> Result<Message, Error> {
                 safe_text(&error.to_string())
             ),
         }),
-        Err(source) => Err(Error::Lost { host: host.to_owned(), source }),
+        Err(source) => Err(lost(host, source)),
     }
+}
+
+fn lost(host: &str, source: io::Error) -> Error {
+    Error::Lost { host: host.to_owned(), source }
 }
 
 fn unexpected(host: &str, message: Message) -> Error {

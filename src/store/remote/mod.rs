@@ -57,7 +57,7 @@ pub enum Error {
         reference: Option<String>,
     },
     /// The connection was lost.
-    #[error("{host}: the connection was lost: {source}")]
+    #[error("{host}: the connection was lost{}", if source.kind() == io::ErrorKind::UnexpectedEof { String::new() } else { format!(": {source}") })]
     Lost {
         /// The bastion.
         host: String,
