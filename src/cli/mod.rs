@@ -377,6 +377,13 @@ pub struct Collect {
     /// for exactly these words, and no session is recorded: who reads what stands in the ledger.
     #[arg(long, exclusive = true)]
     pub reader: bool,
+
+    /// Tell the collector of a login, from pam_exec(8): session optional pam_exec.so quiet /usr/bin/hrec collect --login
+    ///
+    /// For root. A login without a recording within 10 seconds is in the collector's log and in the ledger, and hrec
+    /// verify --all tells of it. It takes no longer than a second, and never fails: what went wrong is in syslog(3).
+    #[arg(long, exclusive = true)]
+    pub login: bool,
 }
 
 /// `hrec end`.

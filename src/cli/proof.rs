@@ -14,8 +14,8 @@ use clap::{Args as ClapArgs, ValueHint};
         says.\n\n\
         What each finding means, and what no check can find, is in hrec-seal(7).",
     after_long_help = "Findings:\n\
-        A line for each: the recording, the class, and what it is. The classes: not-yet-sealed and orphan-start \
-        (incomplete); missing, truncated, altered, wrong-signature, unknown-signer, not-in-ledger, \
+        A line for each: the recording, the class, and what it is. The classes: not-yet-sealed, orphan-start and \
+        unrecorded-login (incomplete); missing, truncated, altered, wrong-signature, unknown-signer, not-in-ledger, \
         ledger-rolled-back and ledger-forked (bad); not-checked.\n\n\
         Exit status:\n\
         0 when all is sound, 1 when something is incomplete, 2 when something is bad, 125 when something could \

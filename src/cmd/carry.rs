@@ -11,6 +11,8 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use serde_json::{Map, Value};
+
 use super::{FAILED, fail, told};
 use crate::config::Config;
 use crate::format::wire::{self, Hello, Refused, Role, kind};
@@ -54,6 +56,14 @@ pub(super) fn run() -> ExitCode {
 /// # Errors
 /// Why there is none, as a sentence.
 pub(super) fn connect(role: Role) -> Result<UnixStream, String> {
+    connect_saying(role, Map::new())
+}
+
+/// The same, with what this role says of itself.
+///
+/// # Errors
+/// Why there is none, as a sentence.
+pub(super) fn connect_saying(role: Role, words: Map<String, Value>) -> Result<UnixStream, String> {
     let config = if privilege::has_group() { Config::of_host() } else { Config::load(&[]) };
     let config = config.map_err(|error| told(&error.into()))?;
     let Some(path) = &config.store_collector.value.0 else {
@@ -61,7 +71,7 @@ pub(super) fn connect(role: Role) -> Result<UnixStream, String> {
     };
     let greet = || -> io::Result<UnixStream> {
         let mut stream = UnixStream::connect(path)?;
-        let hello = Hello::new(role, serde_json::Map::new());
+        let hello = Hello::new(role, words.clone());
         wire::write(&mut stream, kind::HELLO, &hello).map_err(io::Error::other)?;
         Ok(stream)
     };

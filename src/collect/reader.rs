@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::files::Files;
+use super::login::As;
 use super::{Daemon, Options, Refusal, ender};
 use crate::format::id::Id;
 use crate::format::reading::{self, Ask, MANIFEST, Say};
@@ -99,6 +100,7 @@ pub(super) fn serve(
 ) -> Result<(), Refusal> {
     let Options { readers, enders, store, .. } = &*daemon.options;
     let reader = Reader::of(peer.uid, readers, enders);
+    daemon.logins.account(peer.process, As::Reader);
     let collector = Collector { daemon, peer };
     let done = attend(&stream, store, &reader, &collector);
     // Whoever is gone needs to be told nothing.

@@ -78,6 +78,8 @@ pub(super) fn check(
         let own = std::env::var(crate::identity::Who::PARENT).ok();
         let absent = book.absent(&there);
         findings.extend(absent.into_iter().filter(|finding| finding.id != own));
+        findings.extend(book.unrecorded());
+        remarks.extend(book.idle_logins().iter().cloned());
     }
     for ((place, stored), report) in places.iter().zip(reports) {
         if !*stored {
