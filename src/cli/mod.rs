@@ -56,6 +56,7 @@ pub enum Verb {
     Doctor(Doctor),
     Shell(Shell),
     Collect(Collect),
+    End(End),
     Completions(Completions),
     /// A program's name and that program's own arguments.
     #[command(external_subcommand)]
@@ -369,7 +370,36 @@ pub struct Shell {}
         0 when it was ended by SIGTERM or SIGINT, 125 when it could not start.\n\n\
         Examples:\n  hrec collect\n  systemctl enable --now hrec-collect.socket"
 )]
-pub struct Collect {}
+pub struct Collect {
+    /// Pass on between the standard streams and the collector, for somebody who reads from another machine
+    ///
+    /// What `hrec ls ssh://BASTION/` and its like run on the bastion. Where the login shell is hrec, no program is run
+    /// for exactly these words, and no session is recorded: who reads what stands in the ledger.
+    #[arg(long, exclusive = true)]
+    pub reader: bool,
+
+    /// Tell the collector of a login, from pam_exec(8): session optional pam_exec.so quiet /usr/bin/hrec collect --login
+    ///
+    /// For root. A login without a recording within 10 seconds is in the collector's log and in the ledger, and hrec
+    /// verify --all tells of it. It takes no longer than a second, and never fails: what went wrong is in syslog(3).
+    #[arg(long, exclusive = true)]
+    pub login: bool,
+}
+
+/// `hrec end`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(
+    about = "End a session that is being recorded by a collector",
+    long_about = "End a session that is being recorded by a collector: its program is hung up, as when the person's \
+        connection is lost, and the recording is finished with the end reason \"ended\". One that does not obey within 2 \
+        seconds is killed. For members of collect.enders; the ledger has who did it.",
+    after_long_help = "Examples:\n  hrec end AAAAAAAA\n  hrec end ssh://bastion1/-1"
+)]
+pub struct End {
+    /// The session's recording: an id, a unique part of one, or -1 for the latest; ssh://BASTION/REC for another host's
+    #[arg(value_name = "REC", allow_negative_numbers = true)]
+    pub rec: OsString,
+}
 
 /// `hrec completions`.
 #[derive(Clone, Debug, ClapArgs)]

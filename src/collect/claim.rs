@@ -10,11 +10,18 @@ use crate::format::wire::End;
 use crate::recording::Id;
 use crate::seal::manifest::{Manifest, State, VERSION};
 use crate::sys::peer::Peer;
-use crate::sys::users;
+use crate::sys::{clock, users};
 
 /// How far the time in an id may be from now: clocks are one host's, and a
 /// session that waited for the collector began before.
 const NEAR: i64 = 300;
+
+/// How far the start may be from what the id says: that has milliseconds.
+const SAME: i64 = 2;
+
+/// The longest program, or target: names of hosts are shorter, and the ledger
+/// takes them.
+const LONGEST: usize = 1024;
 
 /// What a session may say at its end.
 const AT_THE_END: [&str; 6] = ["end", "exit", "end_reason", "bytes_out", "bytes_in", "target"];
@@ -57,6 +64,7 @@ pub(super) fn begun(
 ) -> Result<Manifest, Refusal> {
     let claimed: Manifest = serde_json::from_value(Value::Object(claimed))
         .map_err(|error| Refusal::from(format!("its manifest is none: {error}")))?;
+    sound(&claimed, id)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let kernel = |value: Value| json!({"value": value, "trust": "kernel"});
     let pam = |value: Value| json!({"value": value, "trust": "pam"});
@@ -93,6 +101,37 @@ pub(super) fn begun(
         identity: identity(claimed.identity, known),
         ..claimed
     })
+}
+
+/// Whether what it says can stand in the manifest and in the ledger.
+fn sound(claimed: &Manifest, id: &Id) -> Result<(), Refusal> {
+    let second = |time: Option<jiff::Timestamp>| time.map(jiff::Timestamp::as_second);
+    let start = second(claimed.start.parse().ok());
+    let same = start.zip(second(id.start())).is_some_and(|(a, b)| (a - b).abs() <= SAME);
+    if !same {
+        return Err("its manifest says that it began at another time than its id".into());
+    }
+    let hex = |text: &str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let parent = claimed.parent.as_deref().is_none_or(|parent| Id::parse(parent).is_some());
+    let short = |text: &str| text.len() <= LONGEST;
+    if !short(&claimed.program)
+        || !short(claimed.target_name())
+        || !hex(&claimed.policy_sha256)
+        || !parent
+        || claimed.id != id.as_str()
+    {
+        return Err("its manifest is none of a session's".into());
+    }
+    Ok(())
+}
+
+/// When it ended, as it says: at no other time than its life.
+fn within(manifest: &Manifest) -> bool {
+    let now = jiff::Timestamp::now().as_second();
+    let second = |text: &str| text.parse().ok().map(jiff::Timestamp::as_second);
+    let start = second(&manifest.start);
+    let end = manifest.end.as_deref().and_then(second);
+    start.zip(end).is_some_and(|(start, end)| (start - SAME..=now + NEAR).contains(&end))
 }
 
 /// The claims, and above them what is known.
@@ -138,6 +177,9 @@ pub(super) fn ended(manifest: &Manifest, end: &End) -> Result<Manifest, Refusal>
         }
     }
     let mut manifest: Manifest = serde_json::from_value(Value::Object(fields)).map_err(wrong)?;
+    if !within(&manifest) {
+        manifest.end = Some(clock::wall_rfc3339());
+    }
     let known = manifest.end_reason.as_deref().is_some_and(|reason| REASONS.contains(&reason));
     if !known {
         manifest.end_reason = Some("interrupted".to_owned());
@@ -178,5 +220,20 @@ mod tests {
         assert!(check(&id("ann"), "bob").is_err());
         let old = Id::new("2026-01-01T00:00:00Z".parse().unwrap(), "ann", "db1");
         assert!(check(&old, "ann").unwrap_err().sentence.contains("another time"));
+    }
+
+    #[test]
+    fn a_manifest_that_would_not_fit_elsewhere_is_none() {
+        let id = Id::new("2026-01-01T00:00:00Z".parse().unwrap(), "ann", "db1");
+        let text = |start: &str, program: &str, policy: &str| {
+            json!({"v": 1, "id": id.as_str(), "state": "live", "writer": "x", "mode": "strict",
+                "input": "none", "start": start, "program": program, "policy_sha256": policy})
+        };
+        let ok = |value: Value| sound(&serde_json::from_value(value).unwrap(), &id).is_ok();
+        assert!(ok(text("2026-01-01T00:00:00.5Z", "sh", "ab")));
+        assert!(!ok(text("2026-01-01T00:00:09Z", "sh", "ab")));
+        assert!(!ok(text("soon", "sh", "ab")));
+        assert!(!ok(text("2026-01-01T00:00:00Z", &"x".repeat(9000), "ab")));
+        assert!(!ok(text("2026-01-01T00:00:00Z", "sh", "no digest")));
     }
 }

@@ -125,6 +125,10 @@ pub(super) fn seal_at_last(daemon: &Daemon, recording: &mut Recording, how: How)
 
 /// It is no live session any more.
 pub(super) fn over(daemon: &Daemon, recording: &Recording) {
+    if let Err(error) = daemon.after_seal.add(&recording.live.id) {
+        let id = &recording.live.id;
+        daemon.log.say(&format!("collect.after_seal will not be run for {id}: {error}"));
+    }
     recording.record.remove(&daemon.options.store);
     daemon.usage.ended(&recording.live.id);
     daemon.sessions.remove(&recording.live.id);

@@ -3,11 +3,12 @@
 //! Its invariant: what waits is entered together, and so shares one signature
 //! and one sync; each is answered when its own entries are durable.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use super::{Error, Options};
-use crate::seal::ledger::{Event, Ledger};
+use crate::seal::ledger::{self, Event, Ledger};
 use crate::sys::clock;
 
 /// How many may wait: as many as there are connections wait by themselves.
@@ -30,7 +31,10 @@ impl Clerk {
     /// # Errors
     /// When the ledger cannot be opened, or the system has no thread left.
     pub(super) fn start(options: &Arc<Options>) -> Result<Self, Error> {
-        let ledger = options.keys.ledger().map_err(Error::Ledger)?;
+        let mut ledger = options.keys.ledger().map_err(Error::Ledger)?;
+        // Of what a collector before has entered last, it must be seen that it
+        // did: it is not entered again.
+        ledger.catch_up().map_err(|error| Error::Ledger(error.to_string()))?;
         let (sender, waiting) = mpsc::sync_channel(WAITING);
         let (anchor, anchors) = mpsc::sync_channel(1);
         let desk = Desk { options: Arc::clone(options), ledger: Some(ledger), gap: None, anchor };
@@ -96,16 +100,20 @@ impl Desk {
         let gap = self.gap.clone().map(|(reason, from)| Event::Gap { reason, from });
         let events: Vec<Event> = gap.into_iter().chain(events).collect();
         let told = match &mut self.ledger {
-            Some(ledger) => ledger.append(&events).map(drop).map_err(|error| error.to_string()),
-            None => Err("the ledger is not open".to_owned()),
+            Some(ledger) => ledger.append(&events),
+            None => Err(ledger::Error::Replaced(PathBuf::new())),
         };
-        // Its key may have been replaced, or its disk have come back.
         let told = match told {
-            Ok(()) => Ok(()),
-            Err(_) => self.options.keys.ledger().and_then(|ledger| {
-                let ledger = self.ledger.insert(ledger);
-                ledger.append(&events).map(drop).map_err(|error| error.to_string())
-            }),
+            Ok(_) => Ok(()),
+            // Its key was replaced, which this did not know yet.
+            Err(ledger::Error::Replaced(_) | ledger::Error::Signer { .. }) => {
+                self.ledger = None;
+                self.options.keys.ledger().and_then(|ledger| {
+                    let ledger = self.ledger.insert(ledger);
+                    ledger.append(&events).map(drop).map_err(|error| error.to_string())
+                })
+            }
+            Err(error) => Err(error.to_string()),
         };
         match &told {
             Ok(()) => self.gap = None,

@@ -7,6 +7,7 @@
 //! peer's word while its session lives; a peer that does not keep to the
 //! protocol loses its own connection and nothing else.
 
+mod after_seal;
 mod away;
 mod claim;
 mod door;
@@ -32,6 +33,7 @@ use std::time::Duration;
 pub use self::ledger::Clerk;
 pub use self::live::{Live, Seen, Sessions};
 pub use self::log::{Log, Refusal};
+pub use self::login::Told;
 use crate::seal::ledger::Ledger;
 use crate::sys::peer;
 
@@ -124,6 +126,10 @@ pub struct Daemon {
     away: away::Away,
     /// How much room recordings take.
     usage: usage::Usage,
+    /// Logins that nothing has accounted for yet.
+    logins: login::Logins,
+    /// Recordings for which something is still to be run.
+    after_seal: after_seal::Backlog,
 }
 
 /// Collects until the process is ended.
@@ -140,6 +146,7 @@ pub fn run(options: Options) -> Result<Infallible, Error> {
     };
     let options = Arc::new(options);
     let clerk = Clerk::start(&options)?;
+    let after_seal = after_seal::Backlog::new(&options.store, &options.after_seal);
     let daemon = Arc::new(Daemon {
         options,
         sessions: Sessions::default(),
@@ -148,9 +155,13 @@ pub fn run(options: Options) -> Result<Infallible, Error> {
         boot: peer::boot(),
         away: away::Away::default(),
         usage: usage::Usage::default(),
+        logins: login::Logins::default(),
+        after_seal,
     });
     restart::take_over(&daemon);
     daemon.usage.refresh(&daemon);
+    let threads = login::watch(&daemon).and_then(|()| after_seal::start(&daemon));
+    threads.map_err(Error::io("start a thread for", &daemon.options.store))?;
     supervisor.tell("READY=1");
     door::open(&daemon, &listener, &supervisor)
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::ending::{self, How};
 use super::held::{self, Held};
+use super::login::As;
 use super::record::Record;
 use super::{Daemon, Live, Refusal, claim};
 use crate::format::chain::ChainState;
@@ -66,8 +67,12 @@ pub(super) fn serve(daemon: &Arc<Daemon>, stream: UnixStream, peer: Peer, hello:
     let mut recording = match admit(daemon, &stream, &peer, hello) {
         Ok(Some(recording)) => recording,
         Ok(None) => return,
-        Err(refusal) => return daemon.log.refuse(&stream, &peer, "a session", &refusal),
+        Err(refusal) => {
+            daemon.logins.account(peer.process, As::Refused);
+            return daemon.log.refuse(&stream, &peer, "a session", &refusal);
+        }
     };
+    daemon.logins.account(peer.process, As::Session);
     let left = match greet(&mut recording, &stream) {
         None => Connection::new(daemon, &stream, &peer).run(&mut recording),
         Some(left) => left,
@@ -360,6 +365,9 @@ fn begin(daemon: &Daemon, recording: &mut Recording) -> Option<Left> {
         }
         if let Err(why) = start(recording).and_then(|events| daemon.clerk.enter(events)) {
             let _ = std::fs::remove_file(&path);
+            // It may be in it all the same.
+            let (id, reason) = (recording.live.id.clone(), why.clone());
+            daemon.clerk.post(vec![Event::Void { id, reason }]);
             let refusal = Refusal::from(format!("the ledger cannot be written: {why}"));
             return Some(Left::Refused(refusal, How::StoreFailed));
         }

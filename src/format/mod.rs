@@ -14,6 +14,7 @@ pub mod id;
 pub mod index;
 pub mod journal;
 pub(crate) mod leb128;
+pub mod reading;
 pub mod transfer;
 pub mod walk;
 pub mod wire;

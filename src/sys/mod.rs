@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod detach;
 pub mod inherited;
+pub mod kin;
 pub mod memory;
 pub mod monitor;
 pub mod nonblock;

@@ -18,7 +18,7 @@ use self::call::linked_name;
 use self::real::{ORIGINAL, Program};
 use super::rec::keep::{Keep, Made, Session};
 use super::rec::{judged, not_executed, own_groups, status, tell};
-use super::{FAILED, told};
+use super::{FAILED, carry, told};
 use crate::config::Config;
 use crate::event::Fact;
 use crate::format::transfer::Follower;
@@ -38,6 +38,11 @@ use crate::sys::{inherited, memory, signals, syslog, users};
 /// Records what this call is to run.
 pub fn run(call: Call) -> ExitCode {
     privilege::close_memory();
+    // Nothing is run: the collector asks the kernel who this is, and notes what
+    // they get.
+    if call.reads() {
+        return carry::run();
+    }
     inherited::close_all();
     let own = Own::take();
     memory::one_heap();
