@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds hrec, installs it with its man pages and completions, and proves that
-# what was installed works: it records a short session and replays it.
+# what was installed works: it records a short session and replays it. With
+# --bastion it sets up a host whose people work recorded (assets/bastion.sh).
 # Asks nothing and needs no terminal.
 set -eu
 
@@ -8,12 +9,24 @@ oldest_rust=1.88
 
 usage() {
     cat <<END
-usage: ./install.sh [--user | --prefix DIR] [--uninstall]
+usage: ./install.sh [--user | --prefix DIR] [--binary FILE] [--uninstall]
+       ./install.sh --bastion --recipient AGE1... [--group GROUP]
+                    [--prefix DIR] [--binary FILE] [--without-collector]
+       ./install.sh --bastion [--prefix DIR] --uninstall
 
   --user         into ~/.local (the default)
   --prefix DIR   into DIR/bin, DIR/share
+  --binary FILE  install this hrec, and build nothing
   --uninstall    remove what the same call without it installs;
                  recordings, keys and settings stay
+
+  --bastion      as root: a host on which nobody works unrecorded, below /usr;
+                 man ./man/hrec-bastion.7 says what is done
+  --recipient R  whoever is to open the recordings: an age recipient; again for
+                 each further one
+  --group GROUP  whose members get hrec as their login shell
+  --without-collector
+                 sessions write the store themselves
 END
 }
 
@@ -23,8 +36,15 @@ fail() {
     exit 1
 }
 
+newline='
+'
 prefix=
 uninstall=no
+bastion=no
+collector=yes
+recipients=
+group=
+binary=
 while [ $# -gt 0 ]; do
     case $1 in
         --user) prefix= ;;
@@ -35,6 +55,17 @@ while [ $# -gt 0 ]; do
             ;;
         --prefix=*) prefix=${1#--prefix=} ;;
         --uninstall) uninstall=yes ;;
+        --bastion) bastion=yes ;;
+        --without-collector) collector=no ;;
+        --recipient | --group | --binary)
+            [ $# -ge 2 ] || fail "$1 needs a value"
+            case $1 in
+                --recipient) recipients="${recipients:+$recipients$newline}$2" ;;
+                --group) group=$2 ;;
+                --binary) binary=$2 ;;
+            esac
+            shift
+            ;;
         -h | --help)
             usage
             exit 0
@@ -47,7 +78,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-if [ -z "$prefix" ]; then
+if [ "$bastion" = yes ]; then
+    prefix=${prefix:-/usr}
+elif [ -n "$recipients$group" ] || [ "$collector" = no ]; then
+    fail "--recipient, --group and --without-collector are for --bastion"
+elif [ -z "$prefix" ]; then
     [ -n "${HOME:-}" ] || fail "HOME is not set; set it, or say where to install: ./install.sh --prefix DIR"
     prefix=$HOME/.local
 fi
@@ -61,39 +96,73 @@ bash_completion=$prefix/share/bash-completion/completions/hrec
 zsh_completion=$prefix/share/zsh/site-functions/_hrec
 fish_completion=$prefix/share/fish/vendor_completions.d/hrec.fish
 
-if [ "$uninstall" = yes ]; then
-    # Pages by pattern: an older version may have had others.
+# Pages by pattern: an older version may have had others.
+remove_files() {
     rm -f "$prefix/bin/hrec" "$bash_completion" "$zsh_completion" "$fish_completion" \
         "$prefix"/share/man/man1/hrec.1 "$prefix"/share/man/man1/hrec-*.1 \
         "$prefix"/share/man/man5/hrec-*.5 "$prefix"/share/man/man7/hrec-*.7
+}
+
+if [ "$uninstall" = yes ] && [ "$bastion" = no ]; then
+    remove_files
     say "hrec is removed from $prefix; recordings, keys and settings were left where they are"
     exit 0
 fi
 
-# What building needs, each missing thing in one sentence.
-if ! command -v cargo >/dev/null 2>&1; then
-    PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
-    export PATH
+trap 'exit 1' HUP INT TERM
+if [ "$bastion" = yes ]; then
+    # shellcheck source=assets/bastion.sh
+    . "$here/assets/bastion.sh"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/hrec-install.XXXXXX")
+    trap 'bastion_end $?' EXIT
+    if [ "$uninstall" = yes ]; then
+        bastion_uninstall
+        exit 0
+    fi
+    bastion_check
 fi
-for tool in cargo rustc; do
-    command -v "$tool" >/dev/null 2>&1 ||
-        fail "building hrec needs Rust $oldest_rust or later, and $tool is not there: install it from https://rustup.rs"
-done
-found=$(rustc --version 2>&1) ||
-    fail "building hrec needs Rust $oldest_rust or later, and rustc does not run: $found"
-version=$(printf '%s\n' "$found" | sed -n 's/^rustc \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1 \2/p')
-# shellcheck disable=SC2086  # two words
-set -- $version
-if [ $# -ne 2 ] || [ "$1" -lt 1 ] || { [ "$1" -eq 1 ] && [ "$2" -lt "${oldest_rust#1.}" ]; }; then
-    fail "building hrec needs Rust $oldest_rust or later, and this is $found: run 'rustup update', or install it from https://rustup.rs"
-fi
-command -v "${CC:-cc}" >/dev/null 2>&1 ||
-    fail "building hrec needs a C compiler for libzstd, and ${CC:-cc} is not there: install gcc or clang"
 
-say "building hrec (a few minutes the first time)"
-(cd "$here" && cargo build --release --locked --target-dir "$here/target") ||
-    fail "the build failed; what the compiler said is above"
-built=$here/target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/hrec
+build() {
+    # What building needs, each missing thing in one sentence.
+    if ! command -v cargo >/dev/null 2>&1; then
+        PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
+        export PATH
+    fi
+    for tool in cargo rustc; do
+        command -v "$tool" >/dev/null 2>&1 ||
+            fail "building hrec needs Rust $oldest_rust or later, and $tool is not there: install it from https://rustup.rs"
+    done
+    found=$(rustc --version 2>&1) ||
+        fail "building hrec needs Rust $oldest_rust or later, and rustc does not run: $found"
+    version=$(printf '%s\n' "$found" | sed -n 's/^rustc \([0-9][0-9]*\)\.\([0-9][0-9]*\).*/\1 \2/p')
+    # shellcheck disable=SC2086  # two words
+    set -- $version
+    if [ $# -ne 2 ] || [ "$1" -lt 1 ] || { [ "$1" -eq 1 ] && [ "$2" -lt "${oldest_rust#1.}" ]; }; then
+        fail "building hrec needs Rust $oldest_rust or later, and this is $found: run 'rustup update', or install it from https://rustup.rs"
+    fi
+    command -v "${CC:-cc}" >/dev/null 2>&1 ||
+        fail "building hrec needs a C compiler for libzstd, and ${CC:-cc} is not there: install gcc or clang"
+
+    say "building hrec (a few minutes the first time)"
+    (cd "$here" && cargo build --release --locked --target-dir "$here/target") ||
+        fail "the build failed; what the compiler said is above"
+    built=$here/target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}release/hrec
+}
+
+if [ -n "$binary" ]; then
+    if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
+        fail "--binary $binary is no program"
+    fi
+    built=$binary
+else
+    build
+fi
+
+if [ "$bastion" = yes ]; then
+    bastion_check_recipients
+    bastion_install
+    exit 0
+fi
 
 # Under another name first: a running hrec must not be written over.
 put() {
@@ -105,7 +174,6 @@ put() {
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hrec-install.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
 
 put 755 "$built" "$prefix/bin/hrec"
 hrec=$prefix/bin/hrec

@@ -10,7 +10,7 @@
 //! | 1 | [`sys`], [`format`], [`screen`], [`identity`] |
 //! | 2 | [`recording`], [`seal`], [`store`] |
 //! | 3 | [`record`], [`timeline`] |
-//! | 4 | [`play`] |
+//! | 4 | [`play`], [`collect`] |
 //! | 5 | [`cli`], [`config`] |
 //! | 6 | [`cmd`] |
 
@@ -28,6 +28,7 @@ pub mod store;
 pub mod record;
 pub mod timeline;
 
+pub mod collect;
 pub mod play;
 
 pub mod cli;

@@ -128,5 +128,5 @@ tests! {
     asciicast asciicast_encode detect frames frames_encode seek_table index walk cipher_head cipher_stream
     journal chain keys signature signers ledger_note ledger_proof ledger_tile ledger_record ledger_anchor
     manifest config certificate command_line screen keyframe
-    transfer
+    transfer wire
 }

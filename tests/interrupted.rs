@@ -198,5 +198,5 @@ fn names_that_match_nothing_or_too_much_say_so() {
     let both = said(&["info", "true"]);
     assert!(both.contains("matches 2 recordings") && both.lines().count() == 3, "{both}");
     assert!(said(&["info", "nobody"]).contains("no recording matches nobody"));
-    assert!(said(&["info", "ssh://bastion/-1"]).contains("collector"));
+    assert!(said(&["recover", "ssh://bastion/-1"]).contains("collector"));
 }

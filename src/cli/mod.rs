@@ -55,6 +55,8 @@ pub enum Verb {
     Keygen(Keygen),
     Doctor(Doctor),
     Shell(Shell),
+    Collect(Collect),
+    End(End),
     Completions(Completions),
     /// A program's name and that program's own arguments.
     #[command(external_subcommand)]
@@ -352,6 +354,52 @@ pub struct Doctor {
         not found."
 )]
 pub struct Shell {}
+
+/// `hrec collect`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(
+    about = "Hold a host's recordings as they are made",
+    long_about = "Be the collector: take the recordings of a host's sessions as they are made, under a uid of its own, \
+        so that they are out of the recorded person's reach. It listens on the socket that store.collector names, or on \
+        the one that systemd(1) hands it; keeps what comes in store.path; and writes manifests, seals and ledger itself, \
+        with what the kernel says of who is at the other end. What it gets is encrypted already, and it has no key to \
+        look inside. See hrec-bastion(7) and hrec-config(5).\n\n\
+        It can be ended and started again at any time: sessions wait for it for shell.collector_wait, and go on where \
+        they were. What it refuses, and why, is in its log (standard error), with the reference that the person was told.",
+    after_long_help = "Exit status:\n\
+        0 when it was ended by SIGTERM or SIGINT, 125 when it could not start.\n\n\
+        Examples:\n  hrec collect\n  systemctl enable --now hrec-collect.socket"
+)]
+pub struct Collect {
+    /// Pass on between the standard streams and the collector, for somebody who reads from another machine
+    ///
+    /// What `hrec ls ssh://BASTION/` and its like run on the bastion. Where the login shell is hrec, no program is run
+    /// for exactly these words, and no session is recorded: who reads what stands in the ledger.
+    #[arg(long, exclusive = true)]
+    pub reader: bool,
+
+    /// Tell the collector of a login, from pam_exec(8): session optional pam_exec.so quiet /usr/bin/hrec collect --login
+    ///
+    /// For root. A login without a recording within 10 seconds is in the collector's log and in the ledger, and hrec
+    /// verify --all tells of it. It takes no longer than a second, and never fails: what went wrong is in syslog(3).
+    #[arg(long, exclusive = true)]
+    pub login: bool,
+}
+
+/// `hrec end`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(
+    about = "End a session that is being recorded by a collector",
+    long_about = "End a session that is being recorded by a collector: its program is hung up, as when the person's \
+        connection is lost, and the recording is finished with the end reason \"ended\". One that does not obey within 2 \
+        seconds is killed. For members of collect.enders; the ledger has who did it.",
+    after_long_help = "Examples:\n  hrec end AAAAAAAA\n  hrec end ssh://bastion1/-1"
+)]
+pub struct End {
+    /// The session's recording: an id, a unique part of one, or -1 for the latest; ssh://BASTION/REC for another host's
+    #[arg(value_name = "REC", allow_negative_numbers = true)]
+    pub rec: OsString,
+}
 
 /// `hrec completions`.
 #[derive(Clone, Debug, ClapArgs)]

@@ -14,8 +14,8 @@ use clap::{Args as ClapArgs, ValueHint};
         says.\n\n\
         What each finding means, and what no check can find, is in hrec-seal(7).",
     after_long_help = "Findings:\n\
-        A line for each: the recording, the class, and what it is. The classes: not-yet-sealed and orphan-start \
-        (incomplete); missing, truncated, altered, wrong-signature, unknown-signer, not-in-ledger, \
+        A line for each: the recording, the class, and what it is. The classes: not-yet-sealed, orphan-start and \
+        unrecorded-login (incomplete); missing, truncated, altered, wrong-signature, unknown-signer, not-in-ledger, \
         ledger-rolled-back and ledger-forked (bad); not-checked.\n\n\
         Exit status:\n\
         0 when all is sound, 1 when something is incomplete, 2 when something is bad, 125 when something could \
@@ -28,7 +28,9 @@ use clap::{Args as ClapArgs, ValueHint};
 )]
 pub struct Verify {
     /// The recordings: a path, an id, a unique part of one, or -1 for the latest
-    #[arg(value_name = "REC", allow_negative_numbers = true, conflicts_with = "all", value_hint = ValueHint::FilePath)]
+    ///
+    /// ssh://BASTION/REC: one in a collector's store; ssh://BASTION/: all that it has, as --all.
+    #[arg(value_name = "REC", allow_negative_numbers = true, value_hint = ValueHint::FilePath)]
     pub recs: Vec<OsString>,
 
     /// Check every recording in the store

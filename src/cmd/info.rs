@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+use super::far::Far;
 use super::ledger;
 use super::ls::{duration, size};
 use super::place::{Place, identities};
@@ -24,7 +25,12 @@ use crate::seal::sshsig::SshSig;
 /// # Errors
 /// When there is no such recording, or nothing at all is known of it.
 pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
-    let place = Place::find(&args.rec, config)?;
+    let far = Far::of(&args.rec, config, "info")?;
+    let (config, rec) = match &far {
+        Some(far) => (far.config(), far.bring(false)?),
+        None => (config, args.rec.clone()),
+    };
+    let place = Place::find(&rec, config)?;
     let manifest = place.manifest();
     // Without a key the manifest still tells; without either there is nothing.
     let opened = identities(&args.identity, config)
@@ -41,7 +47,8 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
         version: recording.version(),
         state: recording.state(),
     });
-    let facts = Facts { place: &place, manifest: manifest.as_ref(), opened };
+    let origin = config.origin();
+    let facts = Facts { place: &place, origin, manifest: manifest.as_ref(), opened };
     let mut out = super::out::out();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &facts.json())?;
@@ -59,6 +66,8 @@ pub fn run(args: &cli::Info, config: &Config) -> Result<ExitCode> {
 /// What is known of a recording.
 pub(super) struct Facts<'a> {
     pub(super) place: &'a Place,
+    /// Of whose store it is, where that is another host's.
+    pub(super) origin: Option<&'a str>,
     pub(super) manifest: Option<&'a Manifest>,
     pub(super) opened: Result<Content<'a>, &'a anyhow::Error>,
 }
@@ -97,7 +106,7 @@ impl Facts<'_> {
 
     fn json(&self) -> Value {
         let mut json = Map::new();
-        json.insert("path".into(), json!(self.place.path.to_string_lossy()));
+        json.insert("path".into(), json!(self.place.shown(self.origin)));
         json.insert("state".into(), json!(self.state()));
         json.insert("sealed".into(), json!(self.place.has_seal()));
         json.insert("size".into(), json!(self.place.size()));
@@ -116,7 +125,7 @@ impl Facts<'_> {
 
     /// By name.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![("path", self.place.path.to_string_lossy().into_owned())];
+        let mut lines = vec![("path", self.place.shown(self.origin))];
         let mut add = |name, value: Option<String>| {
             lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
         };

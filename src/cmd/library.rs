@@ -24,6 +24,9 @@ use crate::timeline::Timeline;
 /// the cursor passed over.
 const UNLOGGED: &str = "Not shown: seal.log_views is on, so that every look into a recording is \
                         noted in the ledger. Enter plays it, and notes that.";
+/// Why there is none of what is elsewhere.
+const FAR: &str = "Not shown: it is in a collector's store, whose ledger notes who takes what. Enter \
+                   plays it, and notes that.";
 /// Alerts of which the text is told; of the others their number is.
 const ALERTS: usize = 3;
 /// Events between two looks whether anybody still wants them counted.
@@ -41,9 +44,9 @@ pub(crate) struct Shelf {
     own: Option<String>,
     identity_files: Vec<PathBuf>,
     answers: Arc<Answers>,
-    /// Every look into a recording is noted in the ledger: so nobody gets one
-    /// by going through a list.
-    logs_views: bool,
+    /// Why there are no previews: every look into a recording is noted in the
+    /// ledger, and nobody gets one by going through a list.
+    unseen: Option<&'static str>,
     /// Once all of them could be opened.
     identities: Mutex<Option<Arc<Identities>>>,
 }
@@ -57,8 +60,12 @@ impl Shelf {
         answers: Arc<Answers>,
     ) -> Self {
         let own = std::env::var(crate::identity::Who::PARENT).ok();
-        let (store, logs_views) = (Local::new(config.store()), config.seal_log_views.value);
-        Self { store, own, identity_files, answers, logs_views, identities: Mutex::default() }
+        let unseen = match config.origin() {
+            Some(_) => Some(FAR),
+            None => config.seal_log_views.value.then_some(UNLOGGED),
+        };
+        let store = Local::new(config.store());
+        Self { store, own, identity_files, answers, unseen, identities: Mutex::default() }
     }
 
     /// What opens recordings without asking anybody: no passphrase but those
@@ -98,8 +105,8 @@ impl Shelf {
     }
 
     fn open(&self, entry: &Entry) -> Result<Timeline, String> {
-        if self.logs_views {
-            return Err(UNLOGGED.to_owned());
+        if let Some(why) = self.unseen {
+            return Err(why.to_owned());
         }
         let (identities, left_out) = self.identities();
         Timeline::open(&entry.path, &identities).map_err(|error| {

@@ -3,18 +3,20 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
+use super::far::Far;
 use super::place::Place;
 use crate::cli;
 use crate::config::Config;
 use crate::screen::safe_text;
 use crate::seal::manifest::{Manifest, State};
 use crate::store::Local;
+use crate::store::remote::SCHEME;
 
 pub(super) use crate::play::browser::bytes as size;
 
@@ -23,10 +25,24 @@ pub(super) use crate::play::browser::bytes as size;
 /// # Errors
 /// When the store cannot be read, or standard output not written.
 pub fn run(args: &cli::Ls, config: &Config) -> Result<ExitCode> {
+    // Of the words, those that say where; the others are looked for in ids.
+    let (places, filter): (Vec<_>, Vec<_>) =
+        args.filter.iter().cloned().partition(|word| word.starts_with(SCHEME));
+    let far = match places.as_slice() {
+        [] => None,
+        [place] => Far::of(place.as_ref(), config, "ls")?,
+        _ => bail!("one bastion at a time: {} were named", places.len()),
+    };
+    if let Some(far) = &far {
+        far.look()?;
+    }
+    let config = far.as_ref().map_or(config, Far::config);
+    let filter: Vec<String> =
+        filter.into_iter().chain(far.as_ref().and_then(Far::rec).map(str::to_owned)).collect();
     let mut out = std::io::BufWriter::new(super::out::out());
-    let listed = list(&Local::new(config.store()), &args.filter)?;
+    let listed = list(&Local::new(config.store()), &filter)?;
     if args.json {
-        let all: Vec<Value> = listed.iter().map(Row::json).collect();
+        let all: Vec<Value> = listed.iter().map(|row| row.json(config.origin())).collect();
         serde_json::to_writer_pretty(&mut out, &all)?;
         writeln!(out)?;
     } else {
@@ -73,7 +89,7 @@ fn list(store: &Local, filter: &[String]) -> Result<Vec<Row>> {
 
 impl Row {
     /// The manifest, the state as the files have it, and the path.
-    fn json(&self) -> Value {
+    fn json(&self, origin: Option<&str>) -> Value {
         let mut json = match &self.manifest {
             Some(manifest) => json!(manifest),
             None => json!({ "id": self.id }),
@@ -81,7 +97,7 @@ impl Row {
         if let Some(members) = json.as_object_mut() {
             members.insert("state".into(), json!(self.state.map(State::name)));
             members.insert("sealed".into(), json!(self.place.has_seal()));
-            members.insert("path".into(), json!(self.place.path.to_string_lossy()));
+            members.insert("path".into(), json!(self.place.shown(origin)));
         }
         json
     }
@@ -245,7 +261,7 @@ mod tests {
         std::fs::remove_file(signature(&rows[0].place.paths.manifest())).unwrap();
         assert!(rows[0].cells(Timestamp::now(), &TimeZone::UTC).contains(&"unsealed".to_owned()));
         assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [Some(3)]);
-        let json = rows[0].json();
+        let json = rows[0].json(None);
         assert_eq!(json["state"], "finished");
         assert!(json["path"].as_str().unwrap().ends_with(".cast.zst.age"));
         assert!(list(&local, &["nobody".to_owned()]).unwrap().is_empty());

@@ -15,18 +15,24 @@ use clap::error::ErrorKind;
 
 use crate::cli::{self, Args, Verb, programs};
 use crate::config::{Config, Flag, FlagValue, nearest};
+use crate::format::wire::Role;
 use crate::screen::safe_text;
-use crate::store;
+use crate::store::{self, remote::SCHEME};
 use crate::sys::{inherited, privilege};
 
 mod ask;
+mod carry;
 mod cat;
+mod collect;
 mod completions;
 mod doctor;
+mod end;
+mod far;
 mod info;
 mod keygen;
 mod ledger;
 mod library;
+mod login;
 mod ls;
 mod out;
 mod place;
@@ -56,7 +62,14 @@ pub fn main() -> ExitCode {
     if let Some(call) = shell::Call::of(&words) {
         return shell::run(call);
     }
-    // The group that the binary may have is for `hrec shell` alone.
+    if carry::is_call(&words) {
+        return carry::run();
+    }
+    // The group that the binary may have is for those above, and to knock at
+    // the collector's door.
+    let far = words.iter().any(|word| word.to_string_lossy().starts_with(SCHEME));
+    let door = (words.get(1).is_some_and(|verb| verb == "end") && !far)
+        .then(|| carry::connect(Role::Ender));
     if let Err(error) = privilege::drop_group() {
         return fail(&format!("cannot give up the binary's group: {error}"), FAILED);
     }
@@ -64,7 +77,11 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    match dispatch(&args.verb) {
+    let done = match &args.verb {
+        Verb::End(args) => with(&[], |config| end::run(args, door, config)),
+        verb => dispatch(verb),
+    };
+    match done {
         Ok(code) => code,
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -94,6 +111,9 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // With an argument, which it does not take, clap has said so.
         Verb::Shell(_) => Ok(fail("hrec shell takes no arguments", USAGE)),
+        Verb::Collect(args) if args.login => Ok(login::run()),
+        Verb::Collect(_) => with(&[], collect::run),
+        Verb::End(args) => with(&[], |config| end::run(args, None, config)),
         // The one verb that must work with a broken configuration.
         Verb::Doctor(args) if args.bastion => doctor::run(args, Config::of_host()),
         Verb::Doctor(args) => doctor::run(args, Config::load(&[])),

@@ -128,6 +128,14 @@ impl Place {
         self.paths.dir().starts_with(config.store().join("recordings"))
     }
 
+    /// Its path; of one of another host's store, where it is there.
+    pub(crate) fn shown(&self, origin: Option<&str>) -> String {
+        match origin {
+            Some(origin) => format!("{origin}/{}", self.id()),
+            None => self.path.to_string_lossy().into_owned(),
+        }
+    }
+
     /// Its path, for a message.
     pub(crate) fn name(&self) -> String {
         safe_text(&self.path.to_string_lossy()).into_owned()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
+use super::far::Far;
 use super::info::{Content, Facts};
 use super::ledger;
 use super::library::Shelf;
@@ -27,7 +28,7 @@ use crate::play::keymap::Keymap;
 use crate::play::notes::{Key, Notes};
 use crate::play::panel::Shown;
 use crate::play::prompt::Message;
-use crate::play::{Check, Ended, Model, Playhead, Setup, Terminal, plain};
+use crate::play::{Check, Ended, Lost, Model, Playhead, Setup, Terminal, plain};
 use crate::recording;
 use crate::screen::Text;
 use crate::sys::clock::zone;
@@ -48,12 +49,16 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     if args.plain || !std::io::stdout().is_terminal() || is_dumb() {
         return replay(args, config);
     }
+    let rec = args.rec.as_deref();
+    let far = rec.map(|rec| Far::of(rec, config, "play")).transpose()?.flatten();
     let stage = Stage::default();
-    let shown = match &args.rec {
-        Some(rec) => named(rec, args, config, &stage),
+    let shown = match (rec, &far) {
+        (_, Some(far)) if far.rec().is_some() || args.follow => brought(far, args, &stage),
+        (_, Some(far)) => chosen(args, far.config(), &stage, Some(far)),
+        (Some(rec), None) => named(rec, args, config, &stage, None),
         // Who follows what is going on wants to see it at once.
-        None if args.follow => named(OsStr::new("-1"), args, config, &stage),
-        None => chosen(args, config, &stage),
+        (None, None) if args.follow => named(OsStr::new("-1"), args, config, &stage, None),
+        (None, None) => chosen(args, config, &stage, None),
     };
     let left = stage.leave();
     if let Some(signal) = stage.signal() {
@@ -61,8 +66,11 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     }
     // No terminal to show it on.
     let Some((ended, timeline)) = shown? else { return replay(args, config) };
-    if let Some(timeline) = &timeline {
-        tell(timeline.remarks());
+    match (far.as_ref().and_then(Far::lost), &timeline) {
+        // It is not the recording that was interrupted.
+        (Some(lost), _) => tell(&[lost]),
+        (None, Some(timeline)) => tell(timeline.remarks()),
+        (None, None) => {}
     }
     if let Ended::Signal(signal) = ended {
         die_of(signal);
@@ -75,7 +83,13 @@ pub fn run(args: &cli::Play, config: &Config) -> Result<ExitCode> {
 type Played = Option<(Ended, Option<Timeline>)>;
 
 /// Plays the recording that was named.
-fn named(rec: &OsStr, args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
+fn named(
+    rec: &OsStr,
+    args: &cli::Play,
+    config: &Config,
+    stage: &Stage,
+    far: Option<&Far>,
+) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
     let (place, timeline) = if rec == "-" {
         // Once: what a pipe gave is gone.
@@ -88,7 +102,14 @@ fn named(rec: &OsStr, args: &cli::Play, config: &Config, stage: &Stage) -> Resul
         let timeline = stage.opening(&files, |identities| open(&place, identities))?;
         (Some(place), timeline)
     };
-    play(place.as_ref(), timeline, args, config, stage, false)
+    play(On { place: place.as_ref(), far, chosen: false }, timeline, args, config, stage)
+}
+
+/// Plays the recording that was named in another host's store.
+fn brought(far: &Far, args: &cli::Play, stage: &Stage) -> Result<Played> {
+    let id = far.id(args.follow)?;
+    far.bring_one(&id, true, &mut far.told())?;
+    named(OsStr::new(id.as_str()), args, far.config(), stage, Some(far))
 }
 
 fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
@@ -96,10 +117,14 @@ fn open(place: &Place, identities: &Identities) -> Result<Timeline> {
 }
 
 /// Lets the person choose, plays what was chosen, and comes back.
-fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
+fn chosen(args: &cli::Play, config: &Config, stage: &Stage, far: Option<&Far>) -> Result<Played> {
     let files = to_read_with(&args.identity.files, config);
+    far.map(Far::look).transpose()?;
     let shelf = Shelf::new(config, files.clone(), stage.answers());
-    let mut browser = Browser::new(&config.store().to_string_lossy(), zone());
+    let name = config
+        .origin()
+        .map_or_else(|| config.store().to_string_lossy().into_owned(), str::to_owned);
+    let mut browser = Browser::new(&name, zone());
     browser.set_keys(Keymap::with(&config.play_keys.value.0)?);
     // The terminal first: its signals are blocked in threads that start later.
     if stage.with(|_| ())?.is_none() {
@@ -119,9 +144,12 @@ fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
         };
         desk.rest(true);
         let place = Place::at(&entry.path);
-        let played = stage
-            .opening(&files, |identities| open(&place, identities))
-            .and_then(|timeline| play(Some(&place), timeline, args, config, stage, true));
+        let brought = far.map(|far| far.bring_listed(&entry.id)).transpose();
+        let played = brought
+            .and_then(|_| stage.opening(&files, |identities| open(&place, identities)))
+            .and_then(|timeline| {
+                play(On { place: Some(&place), far, chosen: true }, timeline, args, config, stage)
+            });
         desk.rest(false);
         // A passphrase may have been given meanwhile.
         browser.forget_failures();
@@ -145,17 +173,25 @@ fn chosen(args: &cli::Play, config: &Config, stage: &Stage) -> Result<Played> {
     }
 }
 
+/// What is played, beside its content.
+struct On<'a> {
+    place: Option<&'a Place>,
+    /// Where it comes from, if that is elsewhere.
+    far: Option<&'a Far>,
+    chosen: bool,
+}
+
 fn play(
-    place: Option<&Place>,
+    On { place, far, chosen }: On<'_>,
     timeline: Timeline,
     args: &cli::Play,
     config: &Config,
     stage: &Stage,
-    chosen: bool,
 ) -> Result<Played> {
     let taken = stage.with(|driver| (driver.size(), driver.wake(), driver.now()))?;
     let Some((size, wake, now)) = taken else { return Ok(None) };
-    let setup = Setup { chosen, ..setup(place, &timeline, config, wake)? };
+    let lost = far.cloned().map(|far| Box::new(move || far.lost()) as Lost);
+    let setup = Setup { chosen, lost, ..setup(place, &timeline, config, wake)? };
     let limit = limit(args, config, timeline.header());
     let mut playhead = Playhead::new(timeline, micros(limit));
     let at = begin(args, &mut playhead, &setup.wall, now)?;
@@ -183,7 +219,8 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
     let opened = Content { header, version: timeline.version(), state: timeline.state() };
     let details = place.map(|place| {
         let manifest = place.manifest();
-        let facts = Facts { place, manifest: manifest.as_ref(), opened: Ok(opened) };
+        let origin = config.origin();
+        let facts = Facts { place, origin, manifest: manifest.as_ref(), opened: Ok(opened) };
         facts.lines().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     });
     let name = place.and_then(|place| place.path.file_name());
@@ -198,7 +235,7 @@ fn setup(place: Option<&Place>, timeline: &Timeline, config: &Config, wake: Wake
         let check = move || verdict(&place, &config).into_iter().map(named).collect();
         Box::new(check) as Check
     });
-    Ok(Setup { name, keymap, wall, details, check, notes, remark, chosen: false, wake })
+    Ok(Setup { name, keymap, wall, details, check, notes, remark, lost: None, chosen: false, wake })
 }
 
 /// The clock on the wall, by what the header says.
@@ -276,13 +313,20 @@ fn replay(args: &cli::Play, config: &Config) -> Result<ExitCode> {
     };
     // Read more than once: only its end tells what half of it is.
     let identities = identities(&args.identity, config)?;
+    // Until all was shown.
+    let far;
     let mut timeline = if rec == "-" {
         let stdin = std::io::stdin().lock();
         let source = recording::Source::open_input("standard input", stdin, &identities)?;
         ledger::view_of(config, "play", source.header())?;
         Timeline::new(source)
     } else {
-        let place = Place::find(rec, config)?;
+        far = Far::of(rec, config, "play")?;
+        let (config, rec) = match &far {
+            Some(far) => (far.config(), far.bring(true)?),
+            None => (config, rec.to_owned()),
+        };
+        let place = Place::find(&rec, config)?;
         let timeline = open(&place, &identities)?;
         ledger::view(config, "play", &place)?;
         timeline

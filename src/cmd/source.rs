@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use anyhow::Result;
 
+use super::far::Far;
 use super::ledger;
 use super::place::{Place, identities};
 use crate::cli;
@@ -15,14 +16,18 @@ use crate::format::cipher::Identities;
 use crate::recording::{self, Recording};
 
 /// A recording that is being read.
-pub(crate) struct Source(Recording);
+pub(crate) struct Source {
+    recording: Recording,
+    /// What it is read from, where that is a copy.
+    _far: Option<Far>,
+}
 
 impl Source {
     /// Opens the recording that `rec` names, with the identities in these
     /// files or the person's own, for this verb to show: which is noted where
     /// the configuration says so.
     pub(crate) fn open(
-        verb: &str,
+        verb: &'static str,
         rec: &OsStr,
         identity: &cli::Identity,
         config: &Config,
@@ -32,17 +37,24 @@ impl Source {
             let input = Box::new(BufReader::with_capacity(1 << 16, std::io::stdin()));
             let source = recording::open_input("standard input", input, &identities)?;
             ledger::view_of(config, verb, source.header())?;
-            return Ok(Self(source));
+            return Ok(Self { recording: source, _far: None });
         }
-        let place = Place::find(rec, config)?;
+        let far = Far::of(rec, config, verb)?;
+        let (config, rec) = match &far {
+            Some(far) => (far.config(), far.bring(verb == "play")?),
+            None => (config, rec.to_owned()),
+        };
+        let place = Place::find(&rec, config)?;
         let source = Self::open_place(&place, &identities)?;
         ledger::view(config, verb, &place)?;
-        Ok(source)
+        Ok(Self { _far: far, ..source })
     }
 
     /// Opens the recording at `place`.
     pub(crate) fn open_place(place: &Place, identities: &Identities) -> Result<Self> {
-        recording::open(&place.path, identities).map(Self).map_err(|error| place.explain(error))
+        let recording = recording::open(&place.path, identities);
+        let recording = recording.map_err(|error| place.explain(error))?;
+        Ok(Self { recording, _far: None })
     }
 }
 
@@ -50,7 +62,7 @@ impl Deref for Source {
     type Target = Recording;
 
     fn deref(&self) -> &Recording {
-        &self.0
+        &self.recording
     }
 }
 
@@ -58,6 +70,6 @@ impl Iterator for Source {
     type Item = Result<Event>;
 
     fn next(&mut self) -> Option<Result<Event>> {
-        self.0.next_event().map_err(anyhow::Error::from).transpose()
+        self.recording.next_event().map_err(anyhow::Error::from).transpose()
     }
 }

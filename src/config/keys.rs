@@ -147,6 +147,10 @@ keys! {
     /// $XDG_DATA_HOME/hrec, which is ~/.local/share/hrec.
     store_path: OwnPath = "store.path", r#""""#;
 
+    /// The socket of this host's collector, hrec-collect(1), which then keeps
+    /// the recordings and not this user; empty for none. See hrec-bastion(7).
+    store_collector: OwnPath = "store.collector", r#""""#;
+
     /// Space that must stay free on the store's file system: with less, no
     /// recording is begun.
     store_min_free: Bytes = "store.min_free", r#""1GiB""#;
@@ -174,6 +178,26 @@ keys! {
 
     /// How much a second, on average, is kept of such a stream beyond that.
     shell_stream_rate: Bytes = "shell.stream_rate", r#""16KiB""#;
+
+    /// How long a session waits for a collector that does not answer, before it
+    /// is ended.
+    shell_collector_wait: Duration = "shell.collector_wait", r#""10s""#;
+
+    /// Who may read recordings through the collector: users, and groups with @
+    /// before their names.
+    collect_readers: Vec<String> = "collect.readers", "[]";
+
+    /// Who may end sessions through the collector, in the same form.
+    collect_enders: Vec<String> = "collect.enders", "[]";
+
+    /// What is run for each recording that has ended and is sealed, by sh -c,
+    /// with the names of its files as arguments; empty for nothing. See
+    /// hrec-bastion(7).
+    collect_after_seal: String = "collect.after_seal", r#""""#;
+
+    /// How much all recordings of a collector may take together; "0" for no
+    /// limit.
+    collect_quota: Bytes = "collect.quota", r#""0""#;
 
     /// What the manifest, which is not encrypted, tells of the command line:
     /// "none", or "scrubbed", all of it but what looks like a secret.

@@ -208,6 +208,8 @@ pub struct Config {
     dirs: Dirs,
     overruled: Vec<Overruled>,
     files: Vec<PathBuf>,
+    /// Where the recordings came from, when the store is a copy.
+    origin: Option<String>,
 }
 
 impl std::ops::Deref for Config {
@@ -251,6 +253,7 @@ impl Config {
             dirs,
             overruled: Vec::new(),
             files: Vec::new(),
+            origin: None,
         };
         config.read_system(system)?;
         let user = config.dirs.config.join("config.toml");
@@ -272,6 +275,25 @@ impl Config {
             Some(path) => self.expand(path),
             None => self.dirs.data.clone(),
         }
+    }
+
+    /// The same for a copy, in this directory, of what is in the store of
+    /// another host: looks are noted there, and not once more here.
+    #[must_use]
+    pub fn of_copy(&self, dir: &Path, origin: &str) -> Self {
+        let mut config = self.clone();
+        config.settings.store_path.value = OwnPath(Some(dir.to_owned()));
+        config.settings.store_path.source = Source::Flag("ssh://");
+        config.settings.seal_log_views.value = false;
+        config.settings.seal_anchors.value.clear();
+        config.origin = Some(origin.to_owned());
+        config
+    }
+
+    /// Whose store it is a copy of.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
     }
 
     /// The key that seals recordings.

@@ -124,6 +124,18 @@ impl Value for bool {
     }
 }
 
+impl Value for String {
+    const ACCEPTS: &'static str = "a string";
+
+    fn read(toml: &DeValue<'_>) -> Result<Self, String> {
+        toml.as_str().map(str::to_owned).ok_or_else(|| wanted::<Self>(toml))
+    }
+
+    fn show(&self) -> String {
+        quoted(self)
+    }
+}
+
 impl Value for Vec<String> {
     const ACCEPTS: &'static str = "a list of strings";
 

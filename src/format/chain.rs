@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::journal::body_length;
+
 /// Bytes of one whole chunk of an age file: 64 KiB and a 16-byte tag.
 pub const CHUNK: u64 = 65_552;
 
@@ -48,6 +50,67 @@ impl JournalChain {
             records: self.records,
             head: data_encoding::HEXLOWER.encode(&self.head),
         }
+    }
+}
+
+/// A journal's chain while its bytes come, however they are cut.
+#[derive(Clone, Debug)]
+pub struct JournalStream {
+    chain: JournalChain,
+    /// The length field, as far as it is there.
+    length: Vec<u8>,
+    /// Bytes of the record that are still to come.
+    rest: u64,
+    record: Sha256,
+    /// A length that no record has: nothing counts from there on.
+    broken: bool,
+}
+
+impl JournalStream {
+    /// As [`JournalChain::seed`].
+    #[must_use]
+    pub fn seed(head: &[u8], number: u64) -> Self {
+        Self {
+            chain: JournalChain::seed(head, number),
+            length: Vec::with_capacity(4),
+            rest: 0,
+            record: Sha256::new(),
+            broken: false,
+        }
+    }
+
+    /// Adds what comes next.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.broken {
+            if self.rest == 0 {
+                let (field, after) = bytes.split_at((4 - self.length.len()).min(bytes.len()));
+                self.length.extend_from_slice(field);
+                bytes = after;
+                let Ok(field) = <[u8; 4]>::try_from(self.length.as_slice()) else { return };
+                match body_length(field) {
+                    Some(length) => self.rest = length,
+                    None => self.broken = true,
+                }
+                self.record = Sha256::new().chain_update(self.chain.head).chain_update(field);
+            } else {
+                let most = usize::try_from(self.rest).unwrap_or(usize::MAX).min(bytes.len());
+                let (body, after) = bytes.split_at(most);
+                self.record.update(body);
+                self.rest -= body.len() as u64;
+                bytes = after;
+                if self.rest == 0 {
+                    self.chain.head = self.record.clone().finalize().into();
+                    self.chain.records += 1;
+                    self.length.clear();
+                }
+            }
+        }
+    }
+
+    /// Over the whole records so far.
+    #[must_use]
+    pub fn state(&self) -> JournalState {
+        self.chain.state()
     }
 }
 

@@ -66,6 +66,14 @@ impl Id {
         (stamp_fits && names_fit && random_fits).then(|| Self(text.to_owned()))
     }
 
+    /// Whether it is of a session of the user of this name.
+    #[must_use]
+    pub fn is_of(&self, user: &str) -> bool {
+        let names = self.0.get(STAMP_LEN + 1..).unwrap_or_default();
+        let target = names.strip_prefix(&clean(user, USER_MAX));
+        target.is_some_and(|target| target.starts_with('-'))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -134,6 +142,7 @@ mod tests {
         assert_eq!(id.as_str(), "20261121T141503.123Z-ann__-prod-db1_rm-AAAAAAAA");
         assert_eq!(id.date(), ("2026", "11", "21"));
         assert_eq!(id.start(), Some(at("2026-11-21T14:15:03.123Z")));
+        assert!(id.is_of("Ann Ö") && id.is_of("ann__") && !id.is_of("ann") && !id.is_of("ann__x"));
         assert_eq!(Id::parse(id.as_str()), Some(id));
     }
 

@@ -103,13 +103,17 @@ impl RecordWriter {
 pub fn read_raw(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut record = Vec::new();
     input.take(4).read_to_end(&mut record)?;
-    let Ok(length) = <[u8; 4]>::try_from(record.as_slice()) else { return Ok(None) };
-    let length = u32::from_le_bytes(length) as usize;
-    if !(NONCE + cipher::TAG..=BODY_MAX).contains(&length) {
-        return Ok(None);
-    }
-    input.take(length as u64).read_to_end(&mut record)?;
-    Ok((record.len() == 4 + length).then_some(record))
+    let Ok(field) = <[u8; 4]>::try_from(record.as_slice()) else { return Ok(None) };
+    let Some(length) = body_length(field) else { return Ok(None) };
+    input.take(length).read_to_end(&mut record)?;
+    Ok((record.len() as u64 == 4 + length).then_some(record))
+}
+
+/// The bytes of a record after this length field, where it can be one's.
+pub(super) fn body_length(field: [u8; 4]) -> Option<u64> {
+    let length = u32::from_le_bytes(field);
+    let possible = NONCE + cipher::TAG..=BODY_MAX;
+    possible.contains(&(length as usize)).then_some(u64::from(length))
 }
 
 /// Opens a record as [`read_raw`] gives it; `None` when it was not made under

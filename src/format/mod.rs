@@ -14,8 +14,10 @@ pub mod id;
 pub mod index;
 pub mod journal;
 pub(crate) mod leb128;
+pub mod reading;
 pub mod transfer;
 pub mod walk;
+pub mod wire;
 
 /// Why a stream could not be opened as a recording.
 #[derive(Debug, thiserror::Error)]

@@ -36,7 +36,7 @@ use std::io;
 use crate::event::{Micros, TermSize};
 
 pub use driver::Driver;
-pub use model::{Check, Model, Setup};
+pub use model::{Check, Lost, Model, Setup};
 pub use paint::Canvas;
 pub use playhead::{Playhead, Skipped, Turn};
 pub use terminal::Terminal;

@@ -43,11 +43,16 @@ pub struct Setup {
     pub notes: Notes,
     /// What the person is to be told at the start.
     pub remark: Option<String>,
+    /// Why what was growing grows no more, where that is not its end.
+    pub lost: Option<Lost>,
     /// Whether it was chosen somewhere that Esc goes back to.
     pub chosen: bool,
     /// Called from other threads when [`Model::tick`] would find something new.
     pub wake: Wake,
 }
+
+/// Says why no more comes of a recording that is made elsewhere.
+pub type Lost = Box<dyn Fn() -> Option<String>>;
 
 /// The player's state.
 pub struct Model {

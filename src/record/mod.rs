@@ -11,6 +11,7 @@ pub mod outage;
 pub mod policy;
 pub mod queue;
 pub mod relay;
+pub mod remote;
 pub mod session;
 pub mod sink;
 pub mod streams;

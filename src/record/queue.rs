@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +25,10 @@ use crate::sys::tty::LineMode;
 /// strict session shows little that is not yet stored.
 pub const CAPACITY: usize = 1 << 20;
 
-/// How long the store may hold anything up: a disk that wakes from sleep or a
-/// short network stall is ridden out; beyond that policy decides.
-pub const STALL: Duration = Duration::from_secs(5);
+/// How long the store may hold anything up, where nobody has said otherwise: a
+/// disk that wakes from sleep or a short network stall is ridden out; beyond
+/// that policy decides.
+const STALL: Duration = Duration::from_secs(5);
 
 /// Bytes that are handed over as they are, in the memory that they were read
 /// to. It is whoever has it alone who may write there.
@@ -126,6 +127,8 @@ pub struct Queue {
     starved: AtomicBool,
     room: OwnedFd,
     alarm: OwnedFd,
+    /// In milliseconds.
+    patience: AtomicU64,
 }
 
 impl Queue {
@@ -146,6 +149,7 @@ impl Queue {
                 TimerfdClockId::Monotonic,
                 TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
             )?,
+            patience: AtomicU64::new(millis(STALL)),
         })
     }
 
@@ -242,7 +246,18 @@ impl Queue {
         self.wake_relay();
     }
 
-    /// Becomes readable when the writer has been busy for [`STALL`]: the store
+    /// How long the store may hold anything up.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience.load(Ordering::Relaxed))
+    }
+
+    /// Has the store be waited for longer, or less long.
+    pub fn set_patience(&self, patience: Duration) {
+        self.patience.store(millis(patience), Ordering::Relaxed);
+    }
+
+    /// Becomes readable when the writer has been busy for too long: the store
     /// does not answer. A timer of the kernel's, so that neither side wakes up
     /// to look while nothing happens.
     #[must_use]
@@ -252,7 +267,7 @@ impl Queue {
 
     /// The writer's side: it begins something that may take time.
     pub fn busy(&self) {
-        self.set_alarm(STALL);
+        self.set_alarm(self.patience());
     }
 
     /// The writer's side: it has come to an end of that.
@@ -263,7 +278,8 @@ impl Queue {
     fn set_alarm(&self, after: Duration) {
         let never = Timespec { tv_sec: 0, tv_nsec: 0 };
         let tv_sec = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
-        let once = Itimerspec { it_interval: never, it_value: Timespec { tv_sec, ..never } };
+        let tv_nsec = after.subsec_nanos().into();
+        let once = Itimerspec { it_interval: never, it_value: Timespec { tv_sec, tv_nsec } };
         let _ = timerfd_settime(&self.alarm, TimerfdTimerFlags::empty(), &once);
     }
 
@@ -327,6 +343,10 @@ impl Queue {
     fn wake_relay(&self) {
         let _ = rustix::io::write(&self.room, &1u64.to_ne_bytes());
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub enum Class {
     NotYetSealed,
     /// It was started, and nothing says how it ended.
     OrphanStart,
+    /// Somebody logged in, and nothing was recorded.
+    UnrecordedLogin,
     /// It could not be checked: a file cannot be read.
     NotChecked,
     /// A file that must be there is not.
@@ -52,6 +54,7 @@ impl Class {
         match self {
             Self::NotYetSealed => "not-yet-sealed",
             Self::OrphanStart => "orphan-start",
+            Self::UnrecordedLogin => "unrecorded-login",
             Self::NotChecked => "not-checked",
             Self::Missing => "missing",
             Self::Truncated => "truncated",
@@ -68,7 +71,7 @@ impl Class {
     #[must_use]
     pub fn weight(self) -> Weight {
         match self {
-            Self::NotYetSealed | Self::OrphanStart => Weight::Incomplete,
+            Self::NotYetSealed | Self::OrphanStart | Self::UnrecordedLogin => Weight::Incomplete,
             Self::NotChecked => Weight::Unknown,
             _ => Weight::Bad,
         }
@@ -111,6 +114,7 @@ mod tests {
         for class in [
             Class::NotYetSealed,
             Class::OrphanStart,
+            Class::UnrecordedLogin,
             Class::NotChecked,
             Class::Missing,
             Class::Truncated,

@@ -49,7 +49,7 @@ pub enum Error {
         quota: u64,
     },
     /// No recording is called so.
-    #[error("no recording matches {name} in {}; `hrec ls` lists them", path.display())]
+    #[error("no recording matches {name} in {}; `hrec ls{}` lists them", path.display(), elsewhere(path))]
     NotFound {
         /// As asked for, escaped for a terminal.
         name: String,
@@ -76,9 +76,9 @@ pub enum Error {
         /// The newest of them.
         candidates: Vec<String>,
     },
-    /// A collector's store.
+    /// It is in another host's store, and this verb needs it in this one's.
     #[error(
-        "{0}: recordings of a collector cannot be opened by this version; log in there and use its id"
+        "{0}: this command is for the host's own store, and that is a collector's; log in there and use the id"
     )]
     Remote(String),
 }
@@ -219,8 +219,7 @@ impl Local {
     /// When there is none, or several.
     pub fn resolve(&self, rec: &OsStr, own: Option<&str>) -> Result<Located, Error> {
         let text = rec.to_string_lossy();
-        let name: String =
-            text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let name = plain(&text);
         if text.starts_with("ssh://") {
             return Err(Error::Remote(name));
         }
@@ -241,25 +240,62 @@ impl Local {
         if text.contains('/') || here {
             return Ok(Located::File(PathBuf::from(rec)));
         }
-        let wanted = text.strip_suffix(".cast.zst.age").unwrap_or(&text);
-        let matching: Vec<Entry> = self
-            .list()?
-            .into_iter()
-            .filter(|e| e.id == wanted || (e.id.contains(wanted) && own != Some(e.id.as_str())))
-            .collect();
-        if let Some(exact) = matching.iter().find(|e| e.id == wanted) {
-            return Ok(Located::Stored(exact.clone()));
-        }
-        match matching.as_slice() {
-            [] => Err(Error::NotFound { name, path: self.root.clone() }),
-            [one] => Ok(Located::Stored(one.clone())),
-            several => Err(Error::Ambiguous {
-                name,
-                count: several.len(),
-                candidates: several.iter().take(LISTED).map(|e| e.id.clone()).collect(),
-            }),
-        }
+        let entries = self.list()?;
+        let ids = entries.iter().map(|entry| entry.id.as_str());
+        let id = matching(&text, ids, &self.root, own)?.to_owned();
+        let found = entries.into_iter().find(|entry| entry.id == id);
+        found.map(Located::Stored).ok_or(Error::NotFound { name, path: self.root.clone() })
     }
+}
+
+/// Which of these ids, the newest first, `rec` names: an id, a unique part of
+/// one, `-1` for the latest, `-2` …; never `own`. `place` is where they are,
+/// for a message.
+///
+/// # Errors
+/// When it is none of them, or several.
+pub fn choose<'a>(
+    rec: &str,
+    ids: impl Iterator<Item = &'a str>,
+    place: &str,
+    own: Option<&str>,
+) -> Result<&'a str, Error> {
+    let number = rec.strip_prefix('-').and_then(|n| n.parse::<usize>().ok()).filter(|&n| n > 0);
+    let Some(number) = number else { return matching(rec, ids, Path::new(place), own) };
+    let others: Vec<&str> = ids.filter(|id| own != Some(id)).collect();
+    others.get(number - 1).copied().ok_or_else(|| Error::TooFew {
+        name: plain(rec),
+        path: place.into(),
+        count: others.len(),
+    })
+}
+
+fn matching<'a>(
+    rec: &str,
+    ids: impl Iterator<Item = &'a str>,
+    place: &Path,
+    own: Option<&str>,
+) -> Result<&'a str, Error> {
+    let wanted = rec.strip_suffix(".cast.zst.age").unwrap_or(rec);
+    let fits = |id: &&str| *id == wanted || (id.contains(wanted) && own != Some(id));
+    let matching: Vec<&str> = ids.filter(fits).collect();
+    if let Some(exact) = matching.iter().find(|id| **id == wanted) {
+        return Ok(exact);
+    }
+    match matching.as_slice() {
+        [] => Err(Error::NotFound { name: plain(rec), path: place.to_owned() }),
+        [one] => Ok(one),
+        several => Err(Error::Ambiguous {
+            name: plain(rec),
+            count: several.len(),
+            candidates: several.iter().take(LISTED).map(|id| (*id).to_owned()).collect(),
+        }),
+    }
+}
+
+/// What was asked for, without what acts on a terminal.
+fn plain(rec: &str) -> String {
+    rec.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A directory's names; none for one that is not there.
@@ -321,6 +357,12 @@ fn used_by(dir: &Path, uid: u32) -> u64 {
             false => 0,
         })
         .sum()
+}
+
+/// What `hrec ls` needs to list them.
+fn elsewhere(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.starts_with("ssh://") { format!(" {text}") } else { String::new() }
 }
 
 fn remedy(error: &io::Error) -> &'static str {

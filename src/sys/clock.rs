@@ -1,5 +1,7 @@
 //! The session's clock.
 
+#![allow(unsafe_code)]
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -44,6 +46,18 @@ impl Clock {
 #[must_use]
 pub fn wall() -> u64 {
     now(ClockId::Realtime)
+}
+
+/// Whether something keeps the wall clock in step with others, by what the
+/// kernel was told (adjtimex(2)); `None` where it does not say.
+#[must_use]
+pub fn synchronised() -> Option<bool> {
+    // SAFETY: all of timex is numbers, for which zero is a value; with no
+    // modes the call changes nothing.
+    let mut told: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `told` is a timex of this process's, alive for the call.
+    let state = unsafe { libc::adjtimex(&raw mut told) };
+    (state >= 0).then_some(state != libc::TIME_ERROR && told.status & libc::STA_UNSYNC == 0)
 }
 
 fn now(clock: ClockId) -> u64 {

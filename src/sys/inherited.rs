@@ -97,6 +97,30 @@ pub(super) fn descriptors() -> &'static [RawFd] {
     DESCRIPTORS.get().map_or(&[], Vec::as_slice)
 }
 
+/// The listening socket that systemd(1) handed to this process, sd_listen_fds(3);
+/// of several the first. To be asked once, before anything is opened.
+#[must_use]
+pub fn listening() -> Option<std::os::fd::OwnedFd> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    /// `SD_LISTEN_FDS_START`.
+    const FIRST: RawFd = 3;
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    let some = number("LISTEN_FDS").is_some_and(|count| count > 0);
+    if !ours || !some || TAKEN.swap(true, Ordering::Relaxed) {
+        return None;
+    }
+    // SAFETY: fcntl only changes the descriptor's flag, and fails for one that
+    // is not open.
+    if unsafe { libc::fcntl(FIRST, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return None;
+    }
+    // SAFETY: it is open, came with the process for this purpose, and `TAKEN`
+    // says that nobody owns it yet.
+    Some(unsafe { OwnedFd::from_raw_fd(FIRST) })
+}
+
 /// Makes SIGPIPE known to this process, unless its caller ignored it.
 pub fn hear_broken_pipes() {
     let [ignored, _] = &IGNORED;

@@ -8,9 +8,11 @@
 pub mod clock;
 pub mod detach;
 pub mod inherited;
+pub mod kin;
 pub mod memory;
 pub mod monitor;
 pub mod nonblock;
+pub mod peer;
 pub mod privilege;
 pub mod pty;
 pub mod sharing;

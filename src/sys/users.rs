@@ -116,6 +116,32 @@ pub fn group(gid: u32) -> Option<String> {
     .map(|name| String::from_utf8_lossy(&name).into_owned())
 }
 
+/// The number of the group of that name (getgrnam_r(3)).
+#[must_use]
+pub fn group_by_name(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    grown(|buffer| {
+        let mut entry = MaybeUninit::<libc::group>::uninit();
+        let mut result: *mut libc::group = ptr::null_mut();
+        // SAFETY: `name` is NUL-terminated, `entry` and `result` are places to
+        // be written, `buffer` is `buffer.len()` bytes, all alive for this call.
+        let rc = unsafe {
+            libc::getgrnam_r(
+                name.as_ptr(),
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut result,
+            )
+        };
+        let found = (rc == 0 && !result.is_null()).then(|| {
+            // SAFETY: with 0 and a result the entry is filled.
+            unsafe { entry.assume_init_ref().gr_gid }
+        });
+        (rc, found)
+    })
+}
+
 /// One of the getpw*_r calls.
 fn user(
     call: impl Fn(
@@ -197,6 +223,7 @@ mod tests {
         let mut theirs: Vec<String> =
             said("id", &["-Gn", &user.name]).split(' ').map(str::to_owned).collect();
         assert_eq!(ours.first(), Some(&said("id", &["-gn", &user.name])));
+        assert_eq!(ours.first().and_then(|name| group_by_name(name)), Some(user.gid));
         ours.sort();
         theirs.sort();
         assert_eq!(ours, theirs);
@@ -207,6 +234,7 @@ mod tests {
         assert_eq!(by_uid(4_000_000_000), None);
         assert_eq!(name(4_000_000_000), None);
         assert_eq!(group(4_000_000_000), None);
+        assert_eq!(group_by_name("no-such-group-here"), None);
         assert_eq!(by_name("no-such-user-here"), None);
         assert_eq!(by_name("nul\0inside"), None);
     }

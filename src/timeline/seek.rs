@@ -273,8 +273,13 @@ impl Timeline {
     /// When it cannot be read.
     pub fn refresh(&mut self) -> Result<State> {
         if self.source.state() == State::Live {
-            self.source.refresh()?;
+            let now = self.source.refresh()?;
             self.ended = false;
+            // What was opened of a recording that has ended since may lack its
+            // last text: that never stood in the journals which it reads.
+            if now != State::Live {
+                self.next = None;
+            }
             if self.next.is_none() {
                 self.reader = None;
             }

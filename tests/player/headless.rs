@@ -64,6 +64,7 @@ impl Player {
             ],
             check: None,
             notes: Notes::none(),
+            lost: None,
             remark: None,
             chosen: false,
             wake: Arc::new(move || {

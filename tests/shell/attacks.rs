@@ -2,11 +2,15 @@
 //! was tried, what happened, and what the record shows. Those that nothing on
 //! the same host can stop are named in hrec-bastion(7).
 
+mod collector;
+mod ways;
+
 use std::fs;
 use std::io::Write as _;
 
 use crate::bastion::{Bastion, facts};
 use crate::support::{Start, wait_until};
+use crate::table::row;
 
 /// All that a user's recordings hold, header and events, as one text.
 fn everything(bastion: &Bastion, user: &str) -> String {
@@ -30,7 +34,7 @@ fn everything(bastion: &Bastion, user: &str) -> String {
 /// the record.
 #[test]
 fn start_files_are_read_inside_the_record() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     for (user, files) in [
         ("alice", &[".bashrc", ".bash_profile", ".profile", ".bash_login", ".ssh/rc"][..]),
         ("zoe", &[".zshenv", ".zshrc", ".zprofile", ".zlogin"]),
@@ -48,6 +52,12 @@ fn start_files_are_read_inside_the_record() {
         assert!(told.contains("command-ran"), "{user}");
         assert!(user != "zoe" || said.contains("read-zshenv"), "{said}");
     }
+    row(
+        "start-files",
+        ".bashrc, .bash_profile, .zshenv and their like, to run something before the record begins",
+        "the real shell reads them as ever, within the session",
+        "all that they print",
+    );
 }
 
 /// The case that the manual warns of: eve has bash in passwd(5) and hrec as
@@ -78,6 +88,12 @@ fn a_forced_command_behind_bash_is_no_enforcement_and_doctor_says_so() {
     for what in ["binary", "shells", "store", "config"] {
         assert_eq!(state(what), ["ok"], "{what}: {told:#?}");
     }
+    row(
+        "forced-command",
+        "a .bashrc before a forced command, where bash stands in passwd(5): no host that the installer has set up",
+        "it runs, unrecorded; hrec doctor --bastion tells of the account",
+        "none is made",
+    );
 }
 
 /// A host that was set up wrongly: doctor tells of each thing by itself.
@@ -100,8 +116,13 @@ fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
         ("keys", "allowed_signers does not have /etc/hrec/signing_key"),
         ("sshd", "DisableForwarding"),
         ("sshd", "PermitUserEnvironment"),
+        ("sshd", "X11Forwarding"),
+        ("sshd", "AllowAgentForwarding"),
+        ("sshd", "PermitUserRC"),
+        ("sshd", "for bob: sshd serves files itself"),
+        ("collector", "there is none"),
         ("sshd", "AcceptEnv"),
-        ("sshd", "internal-sftp"),
+        ("sshd", "sshd runs internal-sftp itself"),
     ] {
         let of = |line: &&String| line.starts_with(what) && line.contains(word);
         assert_eq!(found.iter().filter(of).count(), 1, "{what}: {word}: {found:#?}");
@@ -116,7 +137,7 @@ fn doctor_tells_of_everything_that_is_wrong_with_a_host() {
 /// by SendEnv and from inside. Happened: nothing of hrec's changes.
 #[test]
 fn variables_change_nothing_of_the_record() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let mut config = fs::OpenOptions::new().append(true).open(bastion.config()).unwrap();
     let home = bastion.home("alice").display().to_string();
     writeln!(config, "  SetEnv LC_ALL=/etc/passwd LC_HREC_ID=nonsense LANG=../../x TERM=../x")
@@ -140,13 +161,19 @@ fn variables_change_nothing_of_the_record() {
     assert!(everything(&bastion, "alice").contains("bash-env-ran"), "it ran, inside the record");
     assert!(!bastion.home("alice").join("mine/hrec/recordings").exists());
     assert!(!bastion.home("alice").join("t").exists(), "MALLOC_TRACE");
+    row(
+        "variables",
+        "SendEnv, LD_PRELOAD, LD_AUDIT, BASH_ENV, TZ, LOCPATH, MALLOC_TRACE, XDG_CONFIG_HOME, HREC_ID and more",
+        "recorder and recipients stay as they are; BASH_ENV is followed by the shell",
+        "all of it, within the session",
+    );
 }
 
 /// Tried: names and arguments that hrec could take for another verb's, or for
 /// an exemption. Happened: each is recorded as what it is.
 #[test]
 fn names_and_arguments_exempt_nothing() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let bin = bastion.sandbox.path("bin").display().to_string();
     let attempts = [
         "scp -t x; echo after-scp".to_owned(),
@@ -180,6 +207,12 @@ fn names_and_arguments_exempt_nothing() {
         assert!(told.contains(word), "{attempt} is not in the record");
     }
     assert!(bastion.manifests("alice").len() >= attempts.len());
+    row(
+        "names",
+        "ssh -tt 'scp -t x; bash' and six like it; links and argv[0] with others' names",
+        "each is run as what it is",
+        "all that was run and shown",
+    );
 }
 
 /// Tried: a megabyte of freight first, so that the bucket is empty, then work.
@@ -187,7 +220,7 @@ fn names_and_arguments_exempt_nothing() {
 /// freight is counted and hashed.
 #[test]
 fn freight_before_work_does_not_hide_it() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let command = "head -c 3000000 /dev/zero; for i in 1 2 3 4 5 6; do sleep 0.5; echo work-$i; done; sleep 0.2";
     let with = bastion.ssh("alice", command, b"");
     assert_eq!(with.stdout.len(), 3_000_000 + 6 * 7);
@@ -197,6 +230,12 @@ fn freight_before_work_does_not_hide_it() {
     assert_eq!(kept.len() as u64 + counted, with.stdout.len() as u64);
     assert!(String::from_utf8_lossy(&kept).contains("work-6"), "{}", kept.len());
     assert_eq!(facts(&events, "gap").count(), 0);
+    row(
+        "freight",
+        "3 MB of zeros first, so that the bucket is empty, then work",
+        "both run",
+        "the freight is counted and hashed; the work is there in full",
+    );
 }
 
 /// Tried, from inside and as the same user: to trace hrec, to read its memory
@@ -204,14 +243,14 @@ fn freight_before_work_does_not_hide_it() {
 /// the recording, and to open the outer terminal. Happened: all are refused.
 #[test]
 fn the_recorder_cannot_be_reached_from_inside() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let store = bastion.sandbox.path("store").display().to_string();
     bastion.write(
         "alice",
         "attack.py",
         format!(
             r#"
-import ctypes, os, signal, sys
+import ctypes, grp, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 me = os.getpid()
 hrec = [int(p) for p in os.listdir("/proc") if p.isdigit() and open("/proc/%s/comm" % p).read().strip().startswith("hrec")
@@ -236,7 +275,8 @@ for pid in hrec:
     attempt("oom", lambda: open("/proc/%d/oom_score_adj" % pid, "w").write("1000"))
 attempt("store", lambda: os.listdir("{store}"))
 attempt("remove", lambda: os.rename("{store}/recordings", "{store}/gone"))
-attempt("group", lambda: os.setresgid(64100, 64100, 64100))
+group = grp.getgrnam("hrec").gr_gid
+attempt("group", lambda: os.setresgid(group, group, group))
 inner = os.path.realpath("/proc/self/fd/0")
 for number in range(64):
     path = "/dev/pts/%d" % number
@@ -260,6 +300,12 @@ print("attack-is-over")
         assert!(seen.contains(what), "{what}: {seen}");
     }
     assert!(everything(&bastion, "alice").contains("outer terminal refused"));
+    row(
+        "reach",
+        "ptrace, /proc/PID/mem, fd and environ of hrec; its group; the store; rm of the recording; the session's outer terminal",
+        "all are refused",
+        "the attempts, and the refusals",
+    );
 }
 
 /// Tried: to stop the recorder (SIGSTOP) or to kill it and to go on. Happened:
@@ -267,7 +313,7 @@ print("attack-is-over")
 /// with it, and the record has everything up to then.
 #[test]
 fn a_recorder_that_is_stopped_or_killed_takes_the_session_with_it() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     bastion.write("alice", ".bashrc", "PS1='ready> '\n");
     bastion.write("alice", ".bash_profile", ". ~/.bashrc\n");
     let argv = ["ssh", "-tt", "-F", bastion.config(), "alice@box"];
@@ -293,13 +339,19 @@ fn a_recorder_that_is_stopped_or_killed_takes_the_session_with_it() {
     let (_, events) = bastion.sandbox.cast(manifests[0]["id"].as_str().unwrap());
     let shown: String = events.iter().filter(|e| e.code == "o").map(|e| e.data.as_str()).collect();
     assert!(shown.contains("before-2"), "{shown}");
+    row(
+        "stopped",
+        "kill -9 of the recorder, and to go on",
+        "the session ends with it, and what runs in it is hung up",
+        "everything up to then; interrupted",
+    );
 }
 
 /// Tried: newlines, escapes and bytes that are no UTF-8 in the command, to
 /// forge lines of the record or of the log. Happened: they are data.
 #[test]
 fn odd_bytes_in_a_command_are_data() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let command =
         "echo one\necho '[0.0, \"x\", \"0\"]'\n\u{1b}]0;title\u{7} 2>/dev/null; echo \u{202e}two";
     let with = bastion.ssh("alice", command, b"");
@@ -309,16 +361,23 @@ fn odd_bytes_in_a_command_are_data() {
     assert_eq!(events.iter().filter(|event| event.code == "x").count(), 1);
     let listed = bastion.sandbox.hrec(&["ls"]);
     assert!(!listed.stdout.contains(&0x1b) && !listed.text().contains('\u{202e}'), "{listed:?}");
+    row(
+        "odd-bytes",
+        "newlines, escapes, lines of asciicast in the command",
+        "they are the command",
+        "the command, byte for byte; hrec ls shows them escaped",
+    );
 }
 
 /// Tried: limits and a quota of one's own, so that the record cannot be made,
 /// by a person who is named for rescue too. Happened: no session, no rescue.
 #[test]
 fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let config = bastion.sandbox.path("etc/hrec/config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("min_free", "quota_user = \"1B\"\nmin_free")).unwrap();
+    bastion.restart_collector();
     for user in ["alice", "rescue"] {
         let first = bastion.ssh(user, "echo first", b"");
         assert_eq!(first.text(), "first\n", "{user}: {first:?}");
@@ -330,15 +389,22 @@ fn limits_of_ones_own_end_the_session_and_rescue_nobody() {
         );
         assert!(String::from_utf8_lossy(&second.stderr).contains("store.quota_user"), "{second:?}");
     }
+    row(
+        "quota",
+        "to use up store.quota_user, also by somebody named for rescue",
+        "no session for them any more (125), and no rescue",
+        "what was recorded before",
+    );
 }
 
 /// Tried: descriptors and file sizes. Happened: hrec has its own limits, as
-/// far as the hard ones go; below those, nothing is run.
+/// far as the hard ones go; below those, nothing is run. A limit for files is
+/// the collector's, who has none.
 #[test]
 fn small_limits_refuse_rather_than_let_by() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let shell = bastion.sandbox.path("bin/hrec-shell").display().to_string();
-    for (limit, works) in [("-S -n 4", true), ("-S -f 0", true), ("-n 4", false), ("-f 0", false)] {
+    for (limit, works) in [("-S -n 4", true), ("-S -f 0", true), ("-f 0", true), ("-n 4", false)] {
         let command = format!("ulimit {limit} 2>/dev/null; {shell} -c 'echo it-ran; ulimit -S -n'");
         let before = bastion.manifests("alice").len();
         let with = bastion.ssh("alice", &command, b"");
@@ -349,13 +415,20 @@ fn small_limits_refuse_rather_than_let_by() {
             assert_eq!(bastion.manifests("alice").len(), before + 2, "{limit}");
         }
     }
+    row(
+        "limits",
+        "ulimit -n 4 and -f 0 before hrec",
+        "soft limits are raised again, and no file of the person's own is written; with the hard limit of 4 \
+         descriptors nothing is run",
+        "the sessions that ran",
+    );
 }
 
 /// Tried: a store that cannot be written. Happened: nobody gets in but whom
 /// the configuration names, and that is said.
 #[test]
 fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::alone();
     let store = bastion.sandbox.path("store");
     fs::rename(&store, bastion.sandbox.path("store-away")).unwrap();
     fs::write(&store, "in the way").unwrap();
@@ -364,15 +437,21 @@ fn a_broken_store_lets_in_whom_the_host_names_and_nobody_else() {
     assert_eq!(refused.text(), "");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("nothing was run"), "{refused:?}");
     let rescued = bastion.ssh("rescue", "cat; id -nG; echo $SHELL", b"in\n");
-    assert_eq!(rescued.text(), "in\nrescue\n/bin/bash\n", "{rescued:?}");
+    assert_eq!(rescued.text(), "in\nrescue people\n/bin/bash\n", "{rescued:?}");
     assert!(String::from_utf8_lossy(&rescued.stderr).contains("UNRECORDED session of rescue"));
+    row(
+        "broken-store",
+        "a file in the place of the store, on a host without a collector",
+        "nobody gets in (125) but record.rescue_users, unrecorded, which they and syslog are told",
+        "none is made",
+    );
 }
 
 /// Tried: to use the set-group-ID binary's other verbs in the store. Happened:
 /// they run without the group.
 #[test]
 fn other_verbs_have_no_group() {
-    let bastion = Bastion::start();
+    let bastion = Bastion::installed();
     let bin = bastion.sandbox.path("bin").display().to_string();
     let store = bastion.sandbox.path("store").display().to_string();
     let command = format!(
@@ -382,4 +461,10 @@ fn other_verbs_have_no_group() {
     let with = bastion.ssh("alice", &command, b"");
     assert!(!bastion.sandbox.path("store/mine").exists());
     assert!(!with.text().contains("hrec"), "{with:?}");
+    row(
+        "other-verbs",
+        "hrec rec -o, hrec cat and others in the store, by the set-group-ID program",
+        "they run without the group, and get nowhere",
+        "the session that tried",
+    );
 }

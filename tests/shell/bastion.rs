@@ -28,7 +28,62 @@ impl Bastion {
 
     /// Starts it with this in its config.toml, too.
     pub fn with(settings: &str) -> Self {
-        Self::made(settings, "")
+        Self::made(settings, "page")
+    }
+
+    /// Starts one that was set up by `install.sh --bastion`.
+    pub fn installed() -> Self {
+        Self::made("", "installer")
+    }
+
+    /// Starts one that was set up by hand, and has a collector.
+    pub fn by_hand() -> Self {
+        Self::made("", "hand")
+    }
+
+    /// As [`Bastion::installed`] with a store of 24 MiB, which only the host sees.
+    pub fn small() -> Self {
+        Self::made("", "small")
+    }
+
+    /// The same without a collector.
+    pub fn alone() -> Self {
+        Self::made("", "alone")
+    }
+
+    /// Ends the collector by this signal; it is started again, unless
+    /// [`Bastion::keep_down`] says otherwise.
+    pub fn end_collector(&self, signal: &str) {
+        self.root(&format!("pkill -{signal} -x -u hrec hrec; :"));
+    }
+
+    /// Whether the collector is left ended.
+    pub fn keep_down(&self, down: bool) {
+        let mark = self.sandbox.path("no-collector");
+        if down {
+            fs::write(mark, "").expect("a file");
+        } else {
+            let _ = fs::remove_file(mark);
+        }
+    }
+
+    /// Ends the collector, and waits for the next, which has read the
+    /// configuration anew.
+    pub fn restart_collector(&self) {
+        self.end_collector("TERM");
+        wait_until("the collector answers", || {
+            self.root("hrec doctor --bastion | grep '^ok  collector'")
+                .status
+                .success()
+                .then_some(())
+        });
+    }
+
+    /// Runs a program of Python's as somebody with this user's number and the
+    /// group of hrec: as who has broken the set-group-ID program.
+    pub fn broken_in(&self, user: &str, program: &str) -> Outcome {
+        let path = self.sandbox.file("broken_in.py", program);
+        self.root(&format!("setpriv --reuid {user} --regid hrec --clear-groups python3 {path}"))
     }
 
     /// Starts one that was set up wrongly in every way that doctor looks at.
@@ -98,7 +153,9 @@ impl Bastion {
     /// with nothing of hrec's in root's home.
     pub fn root(&self, command: &str) -> Outcome {
         let mut inside = Command::new(tool("nsenter"));
-        inside.args(["--mount", "--target", &self.host.id().to_string(), "env", "-i"]);
+        let host = self.host.id();
+        inside.args(["--mount", "--target", &host.to_string()]);
+        inside.args([&format!("--pid=/proc/{host}/ns/pid_for_children"), "env", "-i"]);
         let (bin, home) = (self.sandbox.path("bin"), self.sandbox.path("home/root"));
         inside.arg(format!("PATH={}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()));
         inside.arg(format!("HOME={}", home.display()));
@@ -197,7 +254,7 @@ fn start_on_free_port(sandbox: &Sandbox, settings: &[&str]) -> Option<(Child, u1
     let base = base.display().to_string();
     let base = base.trim_end_matches('/');
     // What an earlier try has left.
-    for name in ["etc", "bin", "store", "home"] {
+    for name in ["etc", "bin", "store", "var", "home"] {
         let _ = fs::remove_dir_all(Path::new(base).join(name));
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shell/bastion.sh");

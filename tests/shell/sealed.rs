@@ -25,6 +25,20 @@ fn the_page_makes_a_host_whose_sessions_are_sealed_and_known() {
 }
 
 #[test]
+fn the_page_makes_a_host_whose_collector_holds_what_is_recorded() {
+    let bastion = Bastion::by_hand();
+    let told = bastion.doctor();
+    for what in ["collector", "store", "keys"] {
+        let found: Vec<_> = told.iter().filter(|check| check["check"] == what).collect();
+        assert!(found.len() == 1 && found[0]["state"] == "ok", "{found:#?}");
+    }
+    let ran = bastion.ssh("alice", "echo done", b"");
+    assert!(ran.stdout == b"done\n" && ran.stderr.is_empty(), "{ran:?}");
+    assert_eq!(bastion.manifests("alice")[0]["writer"], "collector");
+    well(&bastion, "hrec verify --all");
+}
+
+#[test]
 fn a_session_is_sealed_without_the_list_and_root_mends_one_that_is_not() {
     let bastion = Bastion::start();
     well(&bastion, "mv /etc/hrec/allowed_signers /etc/hrec/aside");

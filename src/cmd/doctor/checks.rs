@@ -165,7 +165,7 @@ fn store(config: &Config) -> Vec<Check> {
     checks
 }
 
-fn disk(path: &Path, min_free: Bytes) -> Check {
+pub(super) fn disk(path: &Path, min_free: Bytes) -> Check {
     match rustix::fs::statvfs(path) {
         Err(error) => Check::finding("disk", format!("{}: {error}", path.display())),
         Ok(stat) => {

@@ -27,7 +27,7 @@ impl Settings {
         Some(Self::parse(&String::from_utf8_lossy(&told.stdout)))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut settings: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in text.lines() {
             let (name, value) = line.split_once(' ').unwrap_or((line, ""));
@@ -60,6 +60,28 @@ impl Settings {
                 "sshd forwards connections, which no session shows; set in sshd_config: DisableForwarding yes",
             );
         }
+        // Not covered by DisableForwarding before OpenSSH 10.0, CVE-2025-32728.
+        if open("x11forwarding") {
+            hole(
+                "sshd forwards X11, on which a whole session can be held unseen; set in sshd_config: X11Forwarding no",
+            );
+        }
+        if open("allowagentforwarding") {
+            hole(
+                "sshd forwards agents, a way for bytes that no session shows; set in sshd_config: AllowAgentForwarding no",
+            );
+        }
+        if open("permituserrc") {
+            hole(
+                "sshd runs a file of the person's before the session (PermitUserRC); set: PermitUserRC no",
+            );
+        }
+        if self.one("forcecommand").starts_with("internal-sftp") {
+            hole(
+                "sshd serves files itself, past the shell (ForceCommand internal-sftp); take it out: hrec runs an \
+                 sftp-server in its place",
+            );
+        }
         if open("permituserenvironment") {
             hole(
                 "sshd takes variables from files of the person's (PermitUserEnvironment); set: PermitUserEnvironment no",
@@ -83,6 +105,11 @@ impl Settings {
         holes
     }
 
+    /// Whether sshd goes by pam.d(5).
+    pub(super) fn uses_pam(&self) -> bool {
+        self.one("usepam") == "yes"
+    }
+
     /// Whether sshd says by which key somebody came.
     pub(super) fn exposes_keys(&self) -> bool {
         self.one("exposeauthinfo") == "yes"
@@ -94,6 +121,7 @@ mod tests {
     use super::*;
 
     const TIGHT: &str = "disableforwarding yes\nallowtcpforwarding yes\npermituserenvironment no\n\
+                         x11forwarding no\nallowagentforwarding no\npermituserrc no\n\
                          acceptenv LANG\nacceptenv LC_*\nsubsystem sftp /usr/lib/openssh/sftp-server\n\
                          exposeauthinfo yes\nforcecommand none\n";
 
@@ -113,6 +141,10 @@ mod tests {
             ("permituserenvironment no", "permituserenvironment yes", "PermitUserEnvironment"),
             ("permituserenvironment no", "permituserenvironment LANG", "PermitUserEnvironment"),
             ("acceptenv LANG", "acceptenv *", "AcceptEnv"),
+            ("x11forwarding no", "x11forwarding yes", "X11Forwarding no"),
+            ("allowagentforwarding no", "allowagentforwarding yes", "AllowAgentForwarding no"),
+            ("permituserrc no", "permituserrc yes", "PermitUserRC no"),
+            ("forcecommand none", "forcecommand internal-sftp", "ForceCommand internal-sftp"),
             ("/usr/lib/openssh/sftp-server", "internal-sftp -l INFO", "internal-sftp"),
         ] {
             let found = holes(&[(from, to)]);

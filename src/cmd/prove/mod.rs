@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 use self::entries::Entries;
+use super::far::Far;
 use super::ledger;
 use super::place::{Place, read_key_list};
 use crate::cli;
@@ -26,7 +27,16 @@ use crate::seal::sshsig::SshSig;
 /// # Errors
 /// When the recording is not sealed, or the folder cannot be made.
 pub fn run(args: &cli::Prove, config: &Config) -> Result<ExitCode> {
-    let place = Place::find(&args.rec, config)?;
+    let far = Far::of(&args.rec, config, "prove")?;
+    let (config, rec) = match &far {
+        Some(far) => {
+            let rec = far.bring(false)?;
+            far.ledger(&[])?;
+            (far.config(), rec)
+        }
+        None => (config, args.rec.clone()),
+    };
+    let place = Place::find(&rec, config)?;
     let paths = &place.paths;
     let (from, manifest) = (paths.manifest(), Manifest::read(&paths.manifest())?);
     if manifest.state == State::Live {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::begin::Begin;
 use super::clerk::{Clerk, Watched};
+use super::collected::{Collected, Link};
 use super::lookup::Found;
 use super::sealing::Sealing;
 use super::tell;
@@ -81,6 +82,8 @@ pub struct Made {
     pub unsealed: Option<String>,
     /// Why the ledger does not have its end.
     pub untold: Option<String>,
+    /// Whether a collector has it; the path is its id then.
+    pub collected: bool,
 }
 
 /// The manifest, and how it is replaced at the end.
@@ -90,7 +93,15 @@ pub struct Keeper {
     start: jiff::Timestamp,
     sync: bool,
     target: Found,
-    sealing: Sealing,
+    by: By,
+}
+
+/// Who writes the end of it.
+enum By {
+    /// This process, with its key.
+    Session(Sealing),
+    /// The collector.
+    Collector(Collected),
 }
 
 impl Keep {
@@ -111,6 +122,9 @@ impl Keep {
                 .with_context(|| format!("cannot read the recipients in {name}"))?;
             recipients.add_file(&name, &text)?;
         }
+        if let Some(socket) = Collected::holds(config, session) {
+            return Self::by_collector(config, session, prepared, &recipients, socket);
+        }
         let makes = session.makes_keys;
         let sealing = Sealing::begin(config, session.id.as_str(), session.start, makes);
         let ledger = session.output.is_none().then(|| Access::new(config));
@@ -123,7 +137,7 @@ impl Keep {
             uid: session.who.uid(),
             id: session.id.clone(),
             header: header(config, session, prepared),
-            manifest: begun(config, session, &recipients, &sealing),
+            manifest: begun(config, session, &recipients, Some(sealing.fingerprint())),
             recipients,
             sync: config.record_sync.value,
             ledger,
@@ -146,10 +160,36 @@ impl Keep {
             start: session.start,
             sync: config.record_sync.value,
             target: Found::default(),
-            sealing,
+            by: By::Session(sealing),
         };
-        let notice = to.notice(keeper.sealing.made.as_deref());
+        let notice = match &keeper.by {
+            By::Session(sealing) => to.notice(sealing.made.as_deref()),
+            By::Collector(_) => None,
+        };
         Ok(Self { live: Watched::new(begun.live, clerk), keeper, notice })
+    }
+
+    /// The same, held by a collector.
+    fn by_collector(
+        config: &Config,
+        session: &Session<'_>,
+        prepared: &Prepared,
+        recipients: &Recipients,
+        socket: &Path,
+    ) -> Result<Self> {
+        let manifest = begun(config, session, recipients, None);
+        let header = header(config, session, prepared);
+        let (live, collected) =
+            Collected::begin(config, socket, &manifest, &header, recipients, &session.id)?;
+        let keeper = Keeper {
+            manifest,
+            path: PathBuf::from(session.id.as_str()),
+            start: session.start,
+            sync: config.record_sync.value,
+            target: Found::default(),
+            by: By::Collector(collected),
+        };
+        Ok(Self { live: Watched::new(live, None), keeper, notice: None })
     }
 }
 
@@ -157,6 +197,14 @@ impl Keeper {
     /// Takes the target from here at the end, should it be known better then.
     pub fn with_target(self, target: Found) -> Self {
         Self { target, ..self }
+    }
+
+    /// Who tells the session of its collector, where it has one.
+    pub fn link(&self) -> Option<Link> {
+        match &self.by {
+            By::Session(_) => None,
+            By::Collector(collected) => Some(collected.link()),
+        }
     }
 
     /// Finishes the recording and replaces the manifest.
@@ -187,6 +235,10 @@ impl Keeper {
         self.manifest.bytes_in = tally.bytes_in;
         let (mut live, clerk) = live.into_parts();
         let finished = finish(&mut live, time, exit, reason);
+        let sealing = match self.by {
+            By::Session(sealing) => sealing,
+            By::Collector(collected) => return collected.end(&self.manifest, finished),
+        };
         match &finished {
             Ok(finished) => {
                 self.manifest.state = State::Finished;
@@ -200,7 +252,6 @@ impl Keeper {
             }
         }
         let mut unsealed = None;
-        let sealing = self.sealing;
         let written = self.manifest.write_sealed(&self.path, self.sync, |manifest| {
             sealing.seal(manifest).map_err(|error| unsealed = Some(crate::cmd::told(&error))).ok()
         });
@@ -215,7 +266,8 @@ impl Keeper {
         let finished = finished.context("the recording is left interrupted")?;
         written.context("the recording is finished, but its manifest is not")?;
         let untold = told.err().map(|error| crate::cmd::told(&error));
-        Ok(Made { path: finished.path, bytes: finished.bytes_file, unsealed, untold })
+        let (path, bytes) = (finished.path, finished.bytes_file);
+        Ok(Made { path, bytes, unsealed, untold, collected: false })
     }
 }
 
@@ -259,7 +311,7 @@ fn begun(
     config: &Config,
     session: &Session<'_>,
     recipients: &Recipients,
-    sealing: &Sealing,
+    session_key: Option<String>,
 ) -> Manifest {
     let program = Path::new(session.program).file_name().unwrap_or(session.program);
     let scrubbed = config.manifest_command.value == ManifestCommand::Scrubbed;
@@ -286,7 +338,7 @@ fn begun(
         chain: None,
         policy_sha256: policy_digest(config),
         rekeyed: Vec::new(),
-        session_key: Some(sealing.fingerprint()),
+        session_key,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod begin;
 mod clerk;
+mod collected;
 pub(super) mod keep;
 mod lookup;
 pub(super) mod sealing;
@@ -105,11 +106,15 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let lookup = lookup::Lookup::new(&program, &arguments, &target, user);
     let keeper = keeper.with_target(lookup.found());
+    let link = keeper.link();
     let outcome = prepared
         .run(
             live,
             clock,
-            move |queue| lookup.start(queue, clock),
+            move |queue| {
+                link.inspect(|link| link.to(queue));
+                lookup.start(queue, clock);
+            },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )
         .context("cannot start a session")?;

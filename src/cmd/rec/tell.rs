@@ -89,12 +89,13 @@ pub fn end(
                 Some(path) => format!("hrec play {}", safe_text(&path.to_string_lossy())),
                 None => "hrec play -1".to_owned(),
             };
-            line(&format!(
-                "recorded {}, {}: {} ({play})",
-                length(outcome.duration),
-                size(made.bytes),
-                safe_text(&at_home(&made.path)),
-            ));
+            let (length, size) = (length(outcome.duration), size(made.bytes));
+            let place = at_home(&made.path);
+            let place = safe_text(&place);
+            line(&match made.collected {
+                true => format!("recorded {length}, {size}, for the collector: {place}"),
+                false => format!("recorded {length}, {size}: {place} ({play})"),
+            });
             if let Some(why) = &made.untold {
                 line(&format!("the ledger does not have its end: {}", safe_text(why)));
             }

@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::cmd::carry;
+
 /// The name of the link that stands in passwd(5).
 const NAME: &str = "hrec-shell";
 
@@ -57,6 +59,17 @@ impl Call {
             _ => return None,
         };
         Some(Self { what, dash })
+    }
+
+    /// Whether it is to read recordings from another machine.
+    pub fn reads(&self) -> bool {
+        match &self.what {
+            What::Command(command) => carry::is_command(command),
+            What::Forced => {
+                std::env::var_os(super::real::ORIGINAL).is_some_and(|it| carry::is_command(&it))
+            }
+            What::Shell | What::Arguments(_) => false,
+        }
     }
 }
 

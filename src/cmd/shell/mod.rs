@@ -18,7 +18,7 @@ use self::call::linked_name;
 use self::real::{ORIGINAL, Program};
 use super::rec::keep::{Keep, Made, Session};
 use super::rec::{judged, not_executed, own_groups, status, tell};
-use super::{FAILED, told};
+use super::{FAILED, carry, told};
 use crate::config::Config;
 use crate::event::Fact;
 use crate::format::transfer::Follower;
@@ -38,6 +38,11 @@ use crate::sys::{inherited, memory, signals, syslog, users};
 /// Records what this call is to run.
 pub fn run(call: Call) -> ExitCode {
     privilege::close_memory();
+    // Nothing is run: the collector asks the kernel who this is, and notes what
+    // they get.
+    if call.reads() {
+        return carry::run();
+    }
     inherited::close_all();
     let own = Own::take();
     memory::one_heap();
@@ -113,11 +118,13 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
     };
     let Keep { live, keeper, .. } = keep;
     let elsewhere = program.command.as_deref().and_then(goes_elsewhere);
+    let link = keeper.link();
     let outcome = prepared
         .run(
             live,
             clock,
             move |queue| {
+                link.inspect(|link| link.to(queue));
                 elsewhere
                     .into_iter()
                     .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]))
@@ -201,6 +208,9 @@ fn is_own_doing(error: &anyhow::Error) -> bool {
         [libc::EDQUOT, libc::EFBIG, libc::EMFILE, libc::ENOMEM, libc::EAGAIN, libc::EINTR];
     error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(store::Error::Quota { .. }))
+            || cause
+                .downcast_ref::<store::collector::Error>()
+                .is_some_and(store::collector::Error::is_own_doing)
             || cause
                 .downcast_ref::<std::io::Error>()
                 .and_then(std::io::Error::raw_os_error)

@@ -17,6 +17,15 @@ use crate::seal::manifest::{Manifest, State};
 use crate::seal::signers::Signers;
 use crate::seal::verify::Report;
 
+/// The recordings that there are.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    /// Those that are checked, and whether each is the store's.
+    pub(super) places: &'a [(Place, bool)],
+    /// Ids of others, which began after that.
+    pub(super) later: &'a [String],
+}
+
 /// Checks the store's ledger, adds to each report what the ledger has against
 /// it, and gives what is wrong with the ledger itself. Recordings that are
 /// elsewhere are not the ledger's.
@@ -27,7 +36,7 @@ pub(super) fn check(
     args: &cli::Verify,
     config: &Config,
     signers: &Signers,
-    places: &[(Place, bool)],
+    Stored { places, later }: Stored<'_>,
     reports: &mut [Report],
     remarks: &mut Vec<String>,
 ) -> Result<Vec<Finding>> {
@@ -65,10 +74,13 @@ pub(super) fn check(
         return Ok(findings);
     }
     if args.all {
-        let there: HashSet<&str> = stored().map(|(_, report)| report.id.as_str()).collect();
+        let there = stored().map(|(_, report)| report.id.as_str());
+        let there: HashSet<&str> = there.chain(later.iter().map(String::as_str)).collect();
         let own = std::env::var(crate::identity::Who::PARENT).ok();
         let absent = book.absent(&there);
         findings.extend(absent.into_iter().filter(|finding| finding.id != own));
+        findings.extend(book.unrecorded());
+        remarks.extend(book.idle_logins().iter().cloned());
     }
     for ((place, stored), report) in places.iter().zip(reports) {
         if !*stored {

@@ -2,6 +2,7 @@
 //! by whom.
 
 mod content;
+mod distant;
 mod ledger;
 mod told;
 
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 
+use self::distant::Distant;
 use super::place::{Place, identities, read_key_list};
 use crate::cli;
 use crate::config::{Config, signing};
@@ -32,7 +34,10 @@ const BAD: u8 = 2;
 /// # Errors
 /// When there is no such recording, or nothing to check against can be read.
 pub fn run(args: &cli::Verify, config: &Config) -> Result<ExitCode> {
-    let summary = look(args, config, &places(args, config)?)?;
+    let summary = match Distant::of(args, config)? {
+        Some(distant) => distant.look(args)?,
+        None => look(args, config, &places(args, config)?, None)?,
+    };
     let status = summary.weight().map_or(0, status);
     summary.show(args.json, args.all)?;
     Ok(ExitCode::from(status))
@@ -77,12 +82,17 @@ pub(super) fn found(place: &Place, config: &Config) -> Result<Vec<Finding>> {
 
 /// As the verb looks at one recording when it is given nothing else.
 fn look_at(place: &Place, config: &Config) -> Result<told::Summary> {
-    look(&cli::Verify::default(), config, &[(place.clone(), place.is_stored(config))])
+    look(&cli::Verify::default(), config, &[(place.clone(), place.is_stored(config))], None)
 }
 
-fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result<told::Summary> {
+fn look(
+    args: &cli::Verify,
+    config: &Config,
+    places: &[(Place, bool)],
+    distant: Option<&Distant>,
+) -> Result<told::Summary> {
     let mut signers = signers(args, config)?;
-    let mut reports = all(places, &signers);
+    let mut reports = all(places, &signers, distant);
     if !args.identity.is_empty() {
         let given = cli::Identity { files: args.identity.clone() };
         let identities = identities(&given, config)?;
@@ -110,7 +120,15 @@ fn look(args: &cli::Verify, config: &Config, places: &[(Place, bool)]) -> Result
             ));
         }
     }
-    let ledger = ledger::check(args, config, &signers, places, &mut reports, &mut remarks)?;
+    let later = distant.map_or_else(|| Ok(Vec::new()), |distant| distant.ledger(&reports));
+    let ledger = match later {
+        Ok(later) => {
+            let stored = ledger::Stored { places, later: &later };
+            ledger::check(args, config, &signers, stored, &mut reports, &mut remarks)?
+        }
+        // What was checked until then is worth telling.
+        Err(error) => vec![Finding::of_ledger(Class::NotChecked, super::told(&error))],
+    };
     Ok(told::Summary::of(reports, ledger, remarks))
 }
 
@@ -179,7 +197,7 @@ pub(super) fn revoke(signers: &mut Signers, config: &Config) -> Result<()> {
 }
 
 /// Checks them all, on every core there is.
-fn all(places: &[(Place, bool)], signers: &Signers) -> Vec<Report> {
+fn all(places: &[(Place, bool)], signers: &Signers, distant: Option<&Distant>) -> Vec<Report> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -187,7 +205,8 @@ fn all(places: &[(Place, bool)], signers: &Signers) -> Vec<Report> {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some((place, stored)) = places.get(at) else { return done };
-            done.push((at, one(place, *stored, signers)));
+            let check = || one(place, *stored, signers);
+            done.push((at, distant.map_or_else(check, |distant| distant.around(place, check))));
         }
     };
     let mut done: Vec<(usize, Report)> = std::thread::scope(|scope| {

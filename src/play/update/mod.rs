@@ -101,7 +101,13 @@ impl Model {
             self.playhead.recall_typed()?;
         }
         if turn.ended && self.playhead.grows() {
-            self.say(now, "the session has ended".to_owned());
+            match self.setup.lost.as_ref().and_then(|lost| lost()) {
+                None => self.say(now, "the session has ended".to_owned()),
+                // Until a key is pressed: it may go on, unseen.
+                Some(text) => {
+                    self.message = Some(Message { text, wrong: true, until: Micros::MAX });
+                }
+            }
         }
         if turn.moved && self.playhead.is_following() && now >= self.scanned + SCAN || turn.ended {
             // What there is to go to, and the timeline, keep up with it.

@@ -20,7 +20,7 @@ use rustix::termios::{Termios, tcgetattr};
 
 pub use self::ends::{Ended, Endpoints, Exit, Reason};
 use self::passage::Passage;
-use super::queue::{Queue, STALL};
+use super::queue::Queue;
 use super::streams::Tap;
 use crate::event::Micros;
 use crate::sys::clock::Clock;
@@ -335,7 +335,7 @@ impl Relay {
             at_most(ending.next.saturating_duration_since(now));
         }
         if let (Some(since), None) = (self.full_since, self.lost) {
-            at_most((since + STALL).saturating_duration_since(now));
+            at_most((since + self.queue.patience()).saturating_duration_since(now));
         }
         // Until there is room, or what was read is taken, there is nothing to
         // be done then.

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::passage::BUFFER;
-use super::{LINGER, PTY_HOLDS, Reason, Relay, STALL, Step};
+use super::{LINGER, PTY_HOLDS, Reason, Relay, Step};
 use crate::event::{Fact, Micros};
 use crate::record::queue::Kind;
 use crate::sys::monitor::GRACE;
@@ -75,7 +75,7 @@ impl Relay {
             return true;
         }
         let since = *self.full_since.get_or_insert_with(Instant::now);
-        if self.lost.is_none() && (failed || since.elapsed() >= STALL) {
+        if self.lost.is_none() && (failed || since.elapsed() >= self.queue.patience()) {
             if self.strict {
                 self.begin_ending(Reason::StoreFailed, Step::HangUp);
             } else {

@@ -182,6 +182,9 @@ pub struct Book {
     /// Whether there is something that could not be read: then it is not known
     /// what else the ledger says of anything.
     pub partial: bool,
+    /// Logins without a recording, each as it is to be told: those that are
+    /// findings first.
+    logins: (Vec<String>, Vec<String>),
     /// The time of the last entry, seconds since 1970.
     pub(super) last: i64,
 }
@@ -217,6 +220,19 @@ impl Book {
         if let Event::Gap { reason, from } = &record.event {
             remarks
                 .push(format!("the ledger was not written from {from} to {}: {reason}", record.t));
+        }
+        if let Event::Login { user, at, service, rhost, seen, .. } = &record.event {
+            let from = rhost.as_ref().map(|rhost| format!(" from {rhost}")).unwrap_or_default();
+            let (what, counts) = match seen.as_str() {
+                "refused" => ("its session was refused by the collector", false),
+                "nothing" => ("it ran nothing", false),
+                "ended" => ("it ended before anything was recorded", true),
+                _ => ("it ran what is not recorded", true),
+            };
+            let told = format!(
+                "entry {index} of the ledger: {user} logged in{from} ({service}) at {at}: {what}"
+            );
+            if counts { self.logins.0.push(told) } else { self.logins.1.push(told) }
         }
         if let Event::Erase { index, .. } = &record.event {
             // Only what came before: nobody erases in advance.
@@ -351,6 +367,19 @@ impl Book {
             found.extend(begins.into_iter().map(|(class, what)| find(class, what)));
         }
         found
+    }
+
+    /// Logins that nothing was recorded of.
+    #[must_use]
+    pub fn unrecorded(&self) -> Vec<Finding> {
+        let finding = |told: &String| Finding::of_ledger(Class::UnrecordedLogin, told.clone());
+        self.logins.0.iter().map(finding).collect()
+    }
+
+    /// Logins of which there was nothing to record, as remarks.
+    #[must_use]
+    pub fn idle_logins(&self) -> &[String] {
+        &self.logins.1
     }
 
     /// What was started and is not among these recordings.

@@ -101,8 +101,11 @@ pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
     sharing::create_dir_all(dir)
 }
 
-/// Reads a file of at most `limit` bytes; `InvalidData` when it has more.
-pub(super) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// As the system calls'; `InvalidData` when it has more.
+pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     // A FIFO of this name must not keep anybody waiting.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -122,7 +125,10 @@ pub(super) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 }
 
 /// The lock of this name, which is held until what is returned is dropped.
-pub(super) fn lock(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// As the system calls'.
+pub fn lock(path: &Path) -> io::Result<File> {
     let file = RealDisk::open(path, OpenOptions::new().append(true))?;
     loop {
         match rustix::fs::flock(&file, FlockOperation::LockExclusive) {

@@ -118,6 +118,30 @@ pub enum Event {
         /// Who.
         by: By,
     },
+    /// Somebody had the session ended.
+    Stop {
+        /// The recording.
+        id: String,
+        /// Who.
+        by: By,
+    },
+    /// Somebody logged in, and there is no recording of it.
+    Login {
+        /// The user.
+        user: String,
+        /// When.
+        at: String,
+        /// What let them in: `sshd`.
+        service: String,
+        /// From where.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        rhost: Option<String>,
+        /// On which terminal.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        tty: Option<String>,
+        /// What became of it: `program`, `ended`, `refused`, `nothing`.
+        seen: String,
+    },
     /// Somebody took a copy of what is inside.
     Export {
         /// The recording.
@@ -212,12 +236,14 @@ impl Event {
             | Self::Recover { id, .. }
             | Self::Seal { id, .. }
             | Self::View { id, .. }
+            | Self::Stop { id, .. }
             | Self::Export { id, .. }
             | Self::Hold { id, .. }
             | Self::Release { id, .. }
             | Self::Purge { id, .. }
             | Self::Rekey { id, .. } => Some(id),
-            Self::Erase { .. }
+            Self::Login { .. }
+            | Self::Erase { .. }
             | Self::Key { .. }
             | Self::Policy { .. }
             | Self::Gap { .. }

@@ -166,7 +166,23 @@ impl Ledger {
         self.add_signed(events, false)
     }
 
-    /// The same; with `takes_over` also where the last head is another key's.
+    /// Lets readers see what a writer before has added, and did not come to say.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the ledger is damaged.
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        let left = {
+            let _lock = self.lock("lock")?;
+            self.settled()?
+        };
+        let length = self.length(&left.checkpoint.head);
+        self.settle(length, &left)?;
+        self.seen = Some((length, left));
+        Ok(())
+    }
+
+    /// As [`Ledger::append`]; with `takes_over` also where the last head is
+    /// another key's.
     fn add_signed(&mut self, events: &[Event], takes_over: bool) -> Result<u64, Error> {
         let lock = self.lock("lock")?;
         let Settled { note, checkpoint, mut edge } = self.settled()?;

@@ -14,6 +14,7 @@ mod settings;
 mod shown;
 mod text;
 mod transfers;
+mod wire;
 
 /// A target's name, which is its corpus's too, and the target.
 pub type Target = (&'static str, fn(&[u8]));
@@ -47,6 +48,7 @@ pub const ALL: &[Target] = &[
     ("screen", shown::screen),
     ("keyframe", shown::keyframe),
     ("transfer", transfers::transfer),
+    ("wire", wire::wire),
 ];
 
 /// Takes the front of an input as numbers that decide what is done with the

@@ -3,6 +3,8 @@
 //! the real ones is for `.ci/run`, once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bastion;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -142,6 +144,17 @@ fn installs_below_a_prefix_also_a_relative_one_with_a_space() {
 }
 
 #[test]
+fn what_is_built_already_needs_nothing_to_build_with() {
+    let machine = Machine::new("1.95.0");
+    for tool in ["cargo", "rustc", "cc"] {
+        machine.without(tool);
+    }
+    let out = machine.install(&["--binary", env!("CARGO_BIN_EXE_hrec")]);
+    assert!(out.status.success(), "{}", said(&out));
+    assert!(machine.path("home/.local/bin/hrec").exists());
+}
+
+#[test]
 fn a_missing_or_old_rust_gets_one_sentence() {
     for (version, ok) in [
         ("1.87.9", false),
@@ -211,7 +224,15 @@ fn a_proof_that_fails_is_said_honestly() {
 #[test]
 fn a_mistaken_call_changes_nothing() {
     let machine = Machine::new("1.95.0");
-    for args in [&["--prefx", "x"][..], &["--prefix"], &["x"]] {
+    for args in [
+        &["--prefx", "x"][..],
+        &["--prefix"],
+        &["x"],
+        &["--group", "staff"],
+        &["--recipient", "age1x"],
+        &["--without-collector"],
+        &["--binary", "no/such/hrec"],
+    ] {
         let out = machine.install(args);
         assert!(!out.status.success(), "{args:?}");
     }

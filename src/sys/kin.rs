@@ -1,0 +1,96 @@
+//! Which process started which, as `/proc` has it.
+//!
+//! Its invariant: whoever is named was there, with that start, when it was
+//! looked at; what a process calls itself counts for nothing.
+
+use std::collections::HashMap;
+
+use super::peer::Process;
+
+/// Further up nobody looks: a chain of processes that long is a fork bomb's.
+const DEEPEST: usize = 64;
+
+/// The process that has this number now.
+#[must_use]
+pub fn process(pid: u32) -> Option<Process> {
+    stat(pid).map(|(_, start)| Process { pid, start })
+}
+
+/// Who started `pid`, who started that one, and so on.
+#[must_use]
+pub fn ancestors(pid: u32) -> Vec<Process> {
+    let mut found = Vec::new();
+    let mut next = stat(pid).map(|(parent, _)| parent);
+    while let Some(pid) = next.filter(|pid| *pid > 0 && found.len() < DEEPEST) {
+        let Some((parent, start)) = stat(pid) else { break };
+        found.push(Process { pid, start });
+        next = Some(parent);
+    }
+    found
+}
+
+/// The processes below `root`, each with how far below: 1 for a child.
+#[must_use]
+pub fn descendants(root: Process) -> Vec<(Process, usize)> {
+    let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid
+            && let Some((parent, start)) = stat(pid)
+        {
+            children.entry(parent).or_default().push(Process { pid, start });
+        }
+    }
+    let mut found = Vec::new();
+    let mut below = vec![(root, 0)];
+    while let Some((process, depth)) = below.pop() {
+        for child in children.remove(&process.pid).unwrap_or_default() {
+            found.push((child, depth + 1));
+            below.push((child, depth + 1));
+        }
+    }
+    found
+}
+
+/// Parent and start of a process that runs, proc_pid_stat(5).
+fn stat(pid: u32) -> Option<(u32, u64)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    // The name may have anything in it but ends with the last parenthesis.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X" | "x") {
+        return None;
+    }
+    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn up_and_down_meet() {
+        let mut child =
+            Command::new("sh").args(["-c", "cat & wait"]).stdin(Stdio::piped()).spawn().unwrap();
+        let own = process(std::process::id()).unwrap();
+        let shell = process(child.id()).unwrap();
+        assert_eq!(ancestors(child.id()).first(), Some(&own));
+        let cat = loop {
+            let below = descendants(own);
+            if let Some((cat, _)) =
+                below.iter().find(|(other, depth)| *depth == 2 && *other != shell)
+            {
+                assert!(below.contains(&(shell, 1)));
+                break *cat;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        assert_eq!(ancestors(cat.pid).get(..2), Some(&[shell, own][..]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(child.stdin.take());
+        assert!(process(shell.pid) != Some(shell));
+    }
+}
