@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::begin::Begin;
 use super::clerk::{Clerk, Watched};
 use super::lookup::Found;
-use super::sealing::Sealing;
+use super::sealing::{Certify, Sealing};
 use super::tell;
 use crate::cmd::ledger::Access;
 use crate::cmd::place::read_key_list;
@@ -66,6 +66,8 @@ pub struct Keep {
     pub live: Watched,
     /// What is written at the end.
     pub keeper: Keeper,
+    /// What is to be begun with the program.
+    pub certify: Certify,
     /// To be told the person once.
     pub notice: Option<String>,
 }
@@ -112,7 +114,7 @@ impl Keep {
             recipients.add_file(&name, &text)?;
         }
         let makes = session.makes_keys;
-        let sealing = Sealing::begin(config, session.id.as_str(), session.start, makes);
+        let (sealing, certify) = Sealing::begin(config, session.id.as_str(), session.start, makes);
         let ledger = session.output.is_none().then(|| Access::new(config));
         let ledger = ledger.filter(|access| makes || access.has_key());
         let begun = Begin {
@@ -149,7 +151,7 @@ impl Keep {
             sealing,
         };
         let notice = to.notice(keeper.sealing.made.as_deref());
-        Ok(Self { live: Watched::new(begun.live, clerk), keeper, notice })
+        Ok(Self { live: Watched::new(begun.live, clerk), keeper, certify, notice })
     }
 }
 

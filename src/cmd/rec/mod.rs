@@ -98,7 +98,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             return without_record(&error, config, strict, &who, &program, &arguments);
         }
     };
-    let Keep { live, keeper, notice } = keep;
+    let Keep { live, keeper, certify, notice } = keep;
     inherited::close_descriptors();
     // No secret of a session may reach a core file, nor another process of
     // the same user through ptrace(2).
@@ -109,7 +109,10 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
         .run(
             live,
             clock,
-            move |queue| lookup.start(queue, clock),
+            move |queue| {
+                lookup.start(queue, clock);
+                certify.start();
+            },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )
         .context("cannot start a session")?;

@@ -111,7 +111,7 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
             return without_record(&error, &config, &who, &program, &own);
         }
     };
-    let Keep { live, keeper, .. } = keep;
+    let Keep { live, keeper, certify, .. } = keep;
     let elsewhere = program.command.as_deref().and_then(goes_elsewhere);
     let outcome = prepared
         .run(
@@ -120,7 +120,8 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
             move |queue| {
                 elsewhere
                     .into_iter()
-                    .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]))
+                    .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]));
+                certify.start();
             },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )
