@@ -98,8 +98,21 @@ fn height(bytes: u64, most: u64) -> u8 {
     if bytes == 0 {
         return 0;
     }
-    let part = (bytes as f64).ln_1p() / (most.max(1) as f64).ln_1p();
+    let part = logarithm(bytes) / logarithm(most.max(1));
     1 + (part * f64::from(HEIGHTS - 1)).round() as u8
+}
+
+/// That of `bytes` + 1, to six digits: twice the artanh of what is above its
+/// power of two, as a series. ln_1p(3) would have every session map the C
+/// library's mathematics.
+fn logarithm(bytes: u64) -> f64 {
+    let more = bytes.saturating_add(1);
+    let whole = more.ilog2();
+    let rest = more as f64 / (1_u64 << whole) as f64;
+    let t = (rest - 1.0) / (rest + 1.0);
+    let s = t * t;
+    let series = 1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * (1.0 / 7.0 + s / 9.0)));
+    f64::from(whole) * std::f64::consts::LN_2 + 2.0 * t * series
 }
 
 /// In which of `width` columns `time` is.
@@ -123,6 +136,14 @@ pub fn time_at(column: u16, length: Micros, width: u16) -> Micros {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_logarithm_is_that_of_the_library() {
+        for bytes in (0..2000).chain([1 << 20, (1 << 30) - 7, u64::MAX - 1, u64::MAX]) {
+            let exact = (bytes as f64).ln_1p();
+            assert!((logarithm(bytes) - exact).abs() <= 1e-5, "{bytes}");
+        }
+    }
 
     #[test]
     fn columns_and_times() {

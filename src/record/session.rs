@@ -223,9 +223,9 @@ impl Prepared {
         self.monitor.close();
     }
 
-    /// Runs the session. `begun` is called when the program is about to start,
-    /// and must not take time; `finish` in the writer's thread once all is in
-    /// the sink, with the time of the end.
+    /// Runs the session. `begun` is called in the writer's thread while the
+    /// program starts, and must not take time; `finish` there too, once all is
+    /// in the sink, with the time of the end.
     ///
     /// # Errors
     /// When the system has no descriptor or thread left; the program has not
@@ -234,7 +234,7 @@ impl Prepared {
         self,
         sink: S,
         clock: Clock,
-        begun: impl FnOnce(&Arc<Queue>),
+        begun: impl FnOnce(&Arc<Queue>) + Send + 'static,
         finish: impl FnOnce(S, &Tally, Exit, Reason, Micros) -> T + Send + 'static,
     ) -> io::Result<Outcome<T>>
     where
@@ -247,12 +247,15 @@ impl Prepared {
         let (strict, transfers) = (self.strict, self.transfers);
         let rules = Rules { strict, judge, streams: self.limits, transfers };
         let writer = Writer::new(sink, Arc::clone(&queue), clock, rules);
+        let shared = Arc::clone(&queue);
         let (end, ended) = mpsc::channel();
         let (result, finished) = mpsc::channel();
         let guard = FailOnPanic(Arc::clone(&queue));
         keep_panics_for_the_end();
         std::thread::Builder::new().name(WRITER.to_owned()).spawn(move || {
             let guard = guard;
+            begun(&shared);
+            drop(shared);
             let (sink, tally) = writer.run();
             if let Ok((exit, reason, time)) = ended.recv() {
                 let made = finish(sink, &tally, exit, reason, time);
@@ -260,7 +263,6 @@ impl Prepared {
             }
             std::mem::forget(guard);
         })?;
-        begun(&queue);
         let relay = Relay::new(Endpoints {
             tty: self.tty,
             master: self.master,

@@ -52,10 +52,15 @@ impl SessionKey {
     /// As `ssh-keygen -l` prints it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
+        crate::identity::certificate::fingerprint(&self.blob())
+    }
+
+    /// Its public half as SSH has it.
+    fn blob(&self) -> Vec<u8> {
         let mut blob = Vec::with_capacity(51);
         let _ = append_string(&mut blob, KIND);
         let _ = append_string(&mut blob, &self.public());
-        crate::identity::certificate::fingerprint(&blob)
+        blob
     }
 
     /// Signs `message` for `namespace`, and forgets the private half.
@@ -71,15 +76,14 @@ impl SessionKey {
         let failed = || {
             Error::Sign("the session's key and its certificate do not belong together".to_owned())
         };
+        if certified.0.plain() != self.blob() {
+            return Err(failed());
+        }
         let data = sshsig::to_sign(namespace, message).ok_or_else(failed)?;
         let mut signature = Vec::with_capacity(83);
         append_string(&mut signature, KIND).ok_or_else(failed)?;
         append_string(&mut signature, &self.secret.sign(&data).to_bytes()).ok_or_else(failed)?;
-        let sealed = SshSig::new(certified.0.clone(), namespace, signature);
-        if !sealed.verifies(namespace, message) {
-            return Err(failed());
-        }
-        sealed.armored().ok_or_else(failed)
+        SshSig::new(certified.0.clone(), namespace, signature).armored().ok_or_else(failed)
     }
 }
 

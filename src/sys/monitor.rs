@@ -85,18 +85,21 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Monitor {
     socket: OwnedFd,
+    /// What the program's process waits at, ready to be executed.
+    gate: Option<OwnedFd>,
     pid: Option<Pid>,
 }
 
 impl Monitor {
     /// Forks the monitor. Must be called while the process has one thread.
-    /// The program starts at [`Order::Start`].
+    /// The program starts at [`Monitor::start`].
     ///
     /// # Errors
-    /// fork(2)'s and socketpair(2)'s: no process or descriptor left.
+    /// fork(2)'s, socketpair(2)'s and pipe(2)'s: no process or descriptor left.
     pub fn fork(program: Program, pty: Option<OwnedFd>) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let (gate, opener) = pipe_with(PipeFlags::CLOEXEC)?;
         inherited::hear_children();
         // SAFETY: the process has one thread (hrec starts none before this),
         // so the child may go on as an ordinary program.
@@ -104,14 +107,22 @@ impl Monitor {
             -1 => Err(io::Error::last_os_error()),
             0 => {
                 drop(ours);
+                drop(opener);
                 let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    Watch::run(program, pty, theirs)
+                    Watch::run(program, pty, theirs, gate)
                 }));
                 // SAFETY: _exit runs nothing of the parent's: no destructor may
                 // touch the terminal or the recording from here.
                 unsafe { libc::_exit(i32::from(!matches!(status, Ok(Ok(()))))) }
             }
-            pid => Ok(Self { socket: ours, pid: Pid::from_raw(pid) }),
+            pid => Ok(Self { socket: ours, gate: Some(opener), pid: Pid::from_raw(pid) }),
+        }
+    }
+
+    /// Starts the program: everything it needs is there.
+    pub fn start(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            let _ = rustix::io::retry_on_intr(|| rustix::io::write(&gate, &[1]));
         }
     }
 
@@ -119,7 +130,6 @@ impl Monitor {
     /// socket's.
     pub fn order(&self, order: Order) {
         let (tag, value) = match order {
-            Order::Start => (b's', 0),
             Order::Continue { foreground } => (b'c', i32::from(foreground)),
             Order::Signal(signal) => (b'k', signal),
         };
@@ -149,8 +159,10 @@ impl Monitor {
         }))
     }
 
-    /// Lets the monitor go and reaps it.
+    /// Lets the monitor go and reaps it. A program that has not been started
+    /// never is.
     pub fn close(self) {
+        drop(self.gate);
         drop(self.socket);
         if let Some(pid) = self.pid {
             let _ = rustix::io::retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()));
@@ -180,12 +192,17 @@ struct Watch {
 }
 
 impl Watch {
-    fn run(mut program: Program, pty: Option<OwnedFd>, socket: OwnedFd) -> io::Result<()> {
+    fn run(
+        mut program: Program,
+        pty: Option<OwnedFd>,
+        socket: OwnedFd,
+        gate: OwnedFd,
+    ) -> io::Result<()> {
         if program.own.is_some() {
             privilege::drop_group()?;
         }
         // Until the program has them, what it inherits stays open too.
-        let own = [&socket].into_iter().chain(&pty).map(AsRawFd::as_raw_fd);
+        let own = [&socket, &gate].into_iter().chain(&pty).map(AsRawFd::as_raw_fd);
         let streams = program.streams.iter().filter_map(stream_fd);
         let inherited = inherited::descriptors().iter().copied();
         inherited::close_all_but(&own.chain(streams).chain(inherited).collect::<Vec<_>>());
@@ -210,10 +227,7 @@ impl Watch {
             hung_up: false,
             escalate: None,
         };
-        if !watch.wait_for_start()? {
-            return Ok(());
-        }
-        if let Err(e) = watch.spawn(&mut program) {
+        if let Err(e) = watch.spawn(&mut program, gate) {
             watch.pty = None;
             send(watch.socket.as_fd(), b'f', e.raw_os_error().unwrap_or(libc::EIO));
             return Ok(());
@@ -225,22 +239,14 @@ impl Watch {
         watch.watch()
     }
 
-    fn wait_for_start(&self) -> io::Result<bool> {
-        loop {
-            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
-            rustix::io::retry_on_intr(|| poll(&mut fds, None))?;
-            match receive(self.socket.as_fd()) {
-                Ok(Some((b's', _))) => return Ok(true),
-                Ok(Some(_)) | Err(rustix::io::Errno::AGAIN) => {}
-                Ok(None) | Err(_) => return Ok(false),
-            }
-        }
-    }
-
-    /// Starts the program, and does not wait until it is executed: until then
-    /// ^Z may stop it already, and somebody must be there to see that. Whether
-    /// the execution failed is looked at when it has ended.
-    fn spawn(&mut self, program: &mut Program) -> io::Result<()> {
+    /// Makes the program's process, which goes as far as it can without being
+    /// the program, beside what hrec still has to do, and waits at `gate`. That
+    /// is closed unopened when hrec cannot record, or is gone.
+    ///
+    /// Nobody waits here until it is executed: ^Z may stop it before that, and
+    /// somebody must be there to see it. Whether the execution failed is looked
+    /// at when it has ended.
+    fn spawn(&mut self, program: &mut Program, gate: OwnedFd) -> io::Result<()> {
         let mut command = Command::new(&program.name);
         let own = program.own.take();
         if let Some(own) = &own {
@@ -266,8 +272,8 @@ impl Watch {
         let socket = self.socket.as_raw_fd();
         let foreground = program.foreground;
         let mask = self.signals.before();
-        // SAFETY: the closure calls only setpgid, pthread_sigmask, tcsetpgrp,
-        // setrlimit, umask and send, which are async-signal-safe, and both descriptors stay open
+        // SAFETY: the closure calls only setpgid, pthread_sigmask, tcsetpgrp, read,
+        // setrlimit, umask and send, which are async-signal-safe, and the descriptors stay open
         // until the exec.
         unsafe {
             command.pre_exec(move || {
@@ -278,6 +284,10 @@ impl Watch {
                         // would stop us here, in the background as we are.
                         tcsetpgrp(BorrowedFd::borrow_raw(tty), getpid())?;
                     }
+                }
+                let opened = rustix::io::retry_on_intr(|| rustix::io::read(&gate, &mut [0; 1]))?;
+                if opened == 0 {
+                    return Err(io::Error::from_raw_os_error(libc::ECANCELED));
                 }
                 send(BorrowedFd::borrow_raw(socket), b'p', 0);
                 if let Some(own) = &own {

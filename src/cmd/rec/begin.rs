@@ -20,6 +20,7 @@ use crate::recording::{Id, Paths};
 use crate::screen::safe_text;
 use crate::seal::manifest::Manifest;
 use crate::store::Local;
+use crate::sys::memory;
 
 /// How long the store may take to take a new recording: longer than a disk
 /// takes to wake from sleep.
@@ -77,6 +78,9 @@ impl Begin {
         std::thread::Builder::new()
             .name("begin".to_owned())
             .spawn(move || {
+                // What read arguments, settings and keys is most of what is
+                // mapped by now, and little of it is needed again.
+                memory::let_go_of_code();
                 if let Err(mpsc::SendError(Ok(late))) = result.send(self.create()) {
                     let late: Files = late;
                     late.abandon();

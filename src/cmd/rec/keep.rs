@@ -14,7 +14,7 @@ use super::begin::Begin;
 use super::clerk::{Clerk, Watched};
 use super::collected::{Collected, Link};
 use super::lookup::Found;
-use super::sealing::Sealing;
+use super::sealing::{Certify, Sealing};
 use super::tell;
 use crate::cmd::ledger::Access;
 use crate::cmd::place::read_key_list;
@@ -67,6 +67,8 @@ pub struct Keep {
     pub live: Watched,
     /// What is written at the end.
     pub keeper: Keeper,
+    /// What is to be begun with the program.
+    pub certify: Option<Certify>,
     /// To be told the person once.
     pub notice: Option<String>,
 }
@@ -126,7 +128,7 @@ impl Keep {
             return Self::by_collector(config, session, prepared, &recipients, socket);
         }
         let makes = session.makes_keys;
-        let sealing = Sealing::begin(config, session.id.as_str(), session.start, makes);
+        let (sealing, certify) = Sealing::begin(config, session.id.as_str(), session.start, makes);
         let ledger = session.output.is_none().then(|| Access::new(config));
         let ledger = ledger.filter(|access| makes || access.has_key());
         let begun = Begin {
@@ -166,7 +168,8 @@ impl Keep {
             By::Session(sealing) => to.notice(sealing.made.as_deref()),
             By::Collector(_) => None,
         };
-        Ok(Self { live: Watched::new(begun.live, clerk), keeper, notice })
+        let certify = Some(certify);
+        Ok(Self { live: Watched::new(begun.live, clerk), keeper, certify, notice })
     }
 
     /// The same, held by a collector.
@@ -189,7 +192,7 @@ impl Keep {
             target: Found::default(),
             by: By::Collector(collected),
         };
-        Ok(Self { live: Watched::new(live, None), keeper, notice: None })
+        Ok(Self { live: Watched::new(live, None), keeper, certify: None, notice: None })
     }
 }
 

@@ -17,6 +17,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 use self::keep::Keep;
+use self::sealing::Certify;
 use super::{FAILED, told};
 use crate::cli;
 use crate::config::{Config, Input, Mode as Policy};
@@ -99,7 +100,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             return without_record(&error, config, strict, &who, &program, &arguments);
         }
     };
-    let Keep { live, keeper, notice } = keep;
+    let Keep { live, keeper, certify, notice } = keep;
     inherited::close_descriptors();
     // No secret of a session may reach a core file, nor another process of
     // the same user through ptrace(2).
@@ -114,6 +115,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             move |queue| {
                 link.inspect(|link| link.to(queue));
                 lookup.start(queue, clock);
+                certify.map(Certify::start);
             },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )

@@ -28,6 +28,16 @@ pub struct Sealing {
     pub made: Option<PathBuf>,
 }
 
+/// Has a session's key certified, off the path.
+pub struct Certify(Box<dyn FnOnce() + Send>);
+
+impl Certify {
+    /// Begins, in a thread of its own. Without one [`Sealing::seal`] says so.
+    pub fn start(self) {
+        let _ = std::thread::Builder::new().name("certify".to_owned()).spawn(self.0);
+    }
+}
+
 /// What signs at the end.
 enum Way {
     /// The session's own key.
@@ -37,9 +47,9 @@ enum Way {
 }
 
 impl Sealing {
-    /// Makes the session's key, and begins to have it certified; by a key that
-    /// is made now, where `make` says so and there is none.
-    pub fn begin(config: &Config, id: &str, start: jiff::Timestamp, make: bool) -> Self {
+    /// Makes the session's key, to be certified once the program runs; by a key
+    /// that is made now, where `make` says so and there is none.
+    pub fn begin(config: &Config, id: &str, start: jiff::Timestamp, make: bool) -> (Self, Certify) {
         let key = SessionKey::new();
         let (sender, certified) = mpsc::channel();
         let made = if make { make_own(config) } else { Ok(None) };
@@ -53,9 +63,7 @@ impl Sealing {
             // A session that is over waits for nothing.
             let _ = sender.send(way(&path, agent.as_deref(), list.as_deref(), &public, &id, after));
         };
-        // Without a thread the sender is gone, which the end then says.
-        let _ = std::thread::Builder::new().name("certify".to_owned()).spawn(certify);
-        Self { key, certified, made: made.ok().flatten() }
+        (Self { key, certified, made: made.ok().flatten() }, Certify(Box::new(certify)))
     }
 
     /// The session key's fingerprint, as `ssh-keygen -l` prints it.

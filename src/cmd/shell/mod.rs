@@ -17,6 +17,7 @@ pub use self::call::Call;
 use self::call::linked_name;
 use self::real::{ORIGINAL, Program};
 use super::rec::keep::{Keep, Made, Session};
+use super::rec::sealing::Certify;
 use super::rec::{judged, not_executed, own_groups, status, tell};
 use super::{FAILED, carry, told};
 use crate::config::Config;
@@ -116,7 +117,7 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
             return without_record(&error, &config, &who, &program, &own);
         }
     };
-    let Keep { live, keeper, .. } = keep;
+    let Keep { live, keeper, certify, .. } = keep;
     let elsewhere = program.command.as_deref().and_then(goes_elsewhere);
     let link = keeper.link();
     let outcome = prepared
@@ -127,7 +128,8 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
                 link.inspect(|link| link.to(queue));
                 elsewhere
                     .into_iter()
-                    .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]))
+                    .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]));
+                certify.map(Certify::start);
             },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )

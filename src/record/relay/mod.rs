@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::streams::Tap;
 use crate::event::Micros;
 use crate::sys::clock::Clock;
-use crate::sys::monitor::{GRACE, Monitor, Order, Report};
+use crate::sys::monitor::{GRACE, Monitor, Report};
 use crate::sys::signals::Signals;
 use crate::sys::tty::Tty;
 
@@ -162,7 +162,7 @@ impl Relay {
         }
         // Between the first look and the blocking of SIGWINCH it may have changed.
         self.sync_size();
-        self.monitor.order(Order::Start);
+        self.monitor.start();
         while !self.is_over() {
             self.wait_and_move();
         }

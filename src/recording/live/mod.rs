@@ -82,6 +82,8 @@ pub struct Live {
     /// After an error: not before this time again.
     not_before: Option<Micros>,
     frame_opened: Option<Micros>,
+    /// Whether anything was appended since the header.
+    appended: bool,
     /// Whether a frame has been full.
     much: bool,
 }
@@ -146,6 +148,7 @@ impl Live {
             unsaved_since: None,
             not_before: None,
             frame_opened: Some(0),
+            appended: false,
             much: false,
         })
     }
@@ -346,6 +349,11 @@ impl Live {
     fn flush_or_close(&mut self, now: Micros, close: bool) -> Result<()> {
         if self.store.is_sealed() {
             return Ok(());
+        }
+        // What a session began with it does not go on needing; a short one ends
+        // before this.
+        if !std::mem::replace(&mut self.appended, true) {
+            crate::sys::memory::let_go_of_code();
         }
         self.release_held();
         let result = self.flush_store(close);

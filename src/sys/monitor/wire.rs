@@ -28,8 +28,6 @@ pub enum Report {
 /// What the monitor is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Start the program now: everything it needs is there.
-    Start,
     /// Let a stopped program go on, in the PTY's foreground or background.
     Continue {
         /// Whether it may use the terminal.
