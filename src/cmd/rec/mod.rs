@@ -115,7 +115,7 @@ pub fn run(args: &cli::Rec, config: &Config) -> Result<ExitCode> {
             move |queue| {
                 link.inspect(|link| link.to(queue));
                 lookup.start(queue, clock);
-                certify.map(Certify::start);
+                certify.into_iter().for_each(Certify::start);
             },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )

@@ -129,7 +129,7 @@ fn session(call: &Call, own: Own) -> Result<ExitCode> {
                 elsewhere
                     .into_iter()
                     .for_each(|fact| queue.push(clock.micros(), Kind::Fact(fact), &[]));
-                certify.map(Certify::start);
+                certify.into_iter().for_each(Certify::start);
             },
             move |live, tally, exit, reason, time| keeper.finish(live, tally, exit, reason, time),
         )
