@@ -135,7 +135,7 @@ fn an_event_of_megabytes_is_drawn_in_pieces_or_passed() {
             assert_eq!(timeline.inside(), pieces << 18);
             assert_eq!(timeline.position().event, 1);
         }
-        assert_eq!(pieces, much.len() as u64 - 1 >> 18);
+        assert_eq!(pieces, (much.len() as u64 - 1) >> 18);
         assert_eq!((timeline.position().event, timeline.inside()), (2, 0));
         assert_eq!(state(timeline.model()), state_after(2));
         // Elsewhere from the middle of it.
