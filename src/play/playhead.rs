@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use self::going::Goal;
 use super::clock::Speed;
-use crate::event::{Data, Event, Micros};
+use crate::event::{Data, Micros};
 use crate::recording::{Result, State};
 use crate::screen;
 use crate::timeline::Timeline;
@@ -304,7 +304,8 @@ impl Playhead {
             }
             if bytes > TURN {
                 let late = self.speed.real(left);
-                if self.speed != Speed::Full && late > LATE {
+                let leaps = self.speed != Speed::Full && self.timeline.inside() == 0;
+                if leaps && late > LATE {
                     self.goal = Some(Goal::Time(until));
                 } else {
                     // The rest is due at the next turn.
@@ -318,10 +319,16 @@ impl Playhead {
                 self.skipped.total += cut;
                 self.skipped.last = Some((cut, now));
             }
-            let event = self.timeline.step()?;
-            self.note(event.as_ref());
-            if let Some(Event { data: Data::Output(output), .. }) = &event {
-                bytes += output.len();
+            let inside = self.timeline.inside();
+            let Some(event) = self.timeline.step_some(TURN)? else {
+                // More of it than a turn is for: it goes on with the next.
+                self.at = time;
+                bytes += TURN + 1;
+                continue;
+            };
+            self.note(Some(&event));
+            if let Data::Output(output) = &event.data {
+                bytes += output.len().saturating_sub(usize::try_from(inside).unwrap_or(0));
             }
             bytes += 64;
             self.at = time;

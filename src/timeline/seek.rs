@@ -6,6 +6,7 @@
 
 mod known;
 mod place;
+mod step;
 
 use std::path::Path;
 
@@ -21,9 +22,6 @@ use crate::screen::{Keyframer, Model, Position};
 /// So much text is played through the terminal model without further thought:
 /// it takes 2 ms, about what looking for a nearer place does.
 const SHORT: u64 = 128 << 10;
-/// A state is kept so many events before one that was stepped back to, so that
-/// the next step back is as cheap.
-const NEAR: u64 = 64;
 
 /// A recording, its screen at one place in it, and the way to any other.
 ///
@@ -214,43 +212,6 @@ impl Timeline {
     pub fn peek(&mut self) -> Result<Option<&Event>> {
         self.fetch()?;
         Ok(self.next.as_ref().map(|(event, _)| event))
-    }
-
-    /// Lets the next event happen.
-    ///
-    /// # Errors
-    /// When the recording cannot be read, or was changed.
-    pub fn step(&mut self) -> Result<Option<Event>> {
-        if self.passing.is_some() {
-            self.seek_event(self.here.event)?;
-        }
-        self.fetch()?;
-        let event = self.happen();
-        self.checkpoint();
-        Ok(event)
-    }
-
-    /// Goes back before the last event, or the one it is inside; `false` at the
-    /// start.
-    ///
-    /// # Errors
-    /// When the recording cannot be read, or was changed.
-    pub fn step_back(&mut self) -> Result<bool> {
-        if self.inside > 0 {
-            self.seek_event(self.here.event)?;
-            return Ok(true);
-        }
-        let Some(count) = self.here.event.checked_sub(1) else { return Ok(false) };
-        let near = count.saturating_sub(NEAR);
-        let known = self.checkpoints.last(|spot| spot.event <= count);
-        if known.map_or(0, |(spot, _)| spot.event) + 2 * NEAR < count {
-            self.seek_event(near)?;
-            if let Some(keyframe) = self.model.keyframe(self.position()) {
-                self.checkpoints.keep_near(self.here, &keyframe);
-            }
-        }
-        self.seek_event(count)?;
-        Ok(true)
     }
 
     /// The events from `time` on, without moving.

@@ -112,6 +112,48 @@ fn what_is_drawn_again_is_no_new_match() {
     assert_eq!(events, [2, 52]);
 }
 
+/// As a file printed by accident in another recorder's recording.
+#[test]
+fn an_event_of_megabytes_is_drawn_in_pieces_or_passed() {
+    let mut much = String::new();
+    for n in 0..60_000 {
+        much.push_str(&format!("\u{1b}[3{}mline {n} é 界\r\n", n % 8));
+    }
+    assert!(much.len() > 1 << 20);
+    let events = outputs(&["before", &much, "behind"]);
+    let state_after = |count: usize| {
+        let mut model = Model::new(header().size);
+        events.iter().take(count).for_each(|event| model.event(event));
+        state(&model)
+    };
+    for form in [Form::Gzip, Form::Plain] {
+        let (mut timeline, _dir) = open_made(&events, form);
+        assert_eq!(timeline.step_some(1 << 18).unwrap().as_ref(), Some(&events[0]));
+        let mut pieces = 0;
+        while timeline.step_some(1 << 18).unwrap().is_none() {
+            pieces += 1;
+            assert_eq!(timeline.inside(), pieces << 18);
+            assert_eq!(timeline.position().event, 1);
+        }
+        assert_eq!(pieces, (much.len() as u64 - 1) >> 18);
+        assert_eq!((timeline.position().event, timeline.inside()), (2, 0));
+        assert_eq!(state(timeline.model()), state_after(2));
+        // Elsewhere from the middle of it.
+        for (count, to) in [(1, 1), (2, 2), (3, u64::MAX)] {
+            timeline.seek_event(1).unwrap();
+            assert!(timeline.step_some(1000).unwrap().is_none());
+            timeline.seek_event(to).unwrap();
+            assert_eq!(state(timeline.model()), state_after(count));
+        }
+        timeline.seek_event(1).unwrap();
+        assert!(timeline.step_some(1000).unwrap().is_none());
+        assert!(timeline.step_back().unwrap());
+        assert_eq!(state(timeline.model()), state_after(1));
+        assert_eq!(timeline.step().unwrap().as_ref(), Some(&events[1]));
+        assert_eq!(state(timeline.model()), state_after(2));
+    }
+}
+
 #[test]
 fn the_nearest_match_goes_round() {
     let long = long(4000);

@@ -108,7 +108,8 @@ pub(super) fn render(
                     hex(ground)
                 );
             }
-            push_run(run, left, top, &pen, text, &mut letters);
+            let behind = cells.get(col..).unwrap_or_default();
+            push_run(run, behind, left, top, &pen, text, &mut letters);
         }
     }
     if !grounds.is_empty() {
@@ -130,8 +131,17 @@ pub(super) fn render(
     out
 }
 
-/// Cells of one pen.
-fn push_run(run: &[Cell], left: f32, top: f32, pen: &Pen, colour: [u8; 3], out: &mut String) {
+/// Cells of one pen. Marks at the start of what is behind them are drawn over
+/// their letter, with its pen.
+fn push_run(
+    run: &[Cell],
+    behind: &[Cell],
+    left: f32,
+    top: f32,
+    pen: &Pen,
+    colour: [u8; 3],
+    out: &mut String,
+) {
     let mut style = format!("fill=\"{}\"", hex(colour));
     if pen.is_faint() {
         style.push_str(" opacity=\".6\"");
@@ -156,8 +166,8 @@ fn push_run(run: &[Cell], left: f32, top: f32, pen: &Pen, colour: [u8; 3], out: 
             continue;
         }
         // The marks after it are drawn over it; their own cells are blank.
-        let marks = || run.iter().skip(n + 1).map(|cell| cell_char(cell.char()));
-        let marks: String = marks().take_while(|ch| joins(*ch)).take(MARKS).collect();
+        let after = run.iter().skip(n + 1).chain(behind).map(|cell| cell_char(cell.char()));
+        let marks: String = after.take_while(|ch| joins(*ch)).take(MARKS).collect();
         if let Some(Filled { rects, opacity }) = filled(ch, WIDTH, HEIGHT) {
             words.push(left, top, &style, &weight, out);
             let at = left + n as f32 * WIDTH;
@@ -295,7 +305,7 @@ mod tests {
 
     #[test]
     fn marks_stand_over_their_letter() {
-        let model = model(20, 2, "caf e\u{301}\u{323}x \u{1b}[1m\u{300}b");
+        let model = model(20, 2, "caf e\u{301}\u{323}x \u{1b}[1m\u{300}bo\u{1b}[31m\u{308}");
         let svg = Picture::of(&model).svg("");
         for part in [
             "<text x=\"0\" y=\"13.5\" textLength=\"27\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#d9dce1\">caf</text>",
@@ -305,8 +315,9 @@ mod tests {
         ] {
             assert!(svg.contains(part), "{part}\n{svg}");
         }
-        // One that has no letter of its pen is over nothing.
-        assert!(!svg.contains('\u{300}'), "{svg}");
+        // Over a blank it is drawn too, and one of another pen as its letter is.
+        assert!(svg.contains(">\u{20}\u{300}</text>"), "{svg}");
+        assert!(svg.contains("fill=\"#d9dce1\" font-weight=\"bold\">o\u{308}</text>"), "{svg}");
     }
 
     #[test]

@@ -95,8 +95,18 @@ impl Model {
     fn is_reading(&mut self, now: Micros, what: &str) -> bool {
         let Some(part) = self.landmarks.progress() else { return false };
         let percent = (part * 100.0).floor();
-        self.say(now, format!("reading it for its {what}: {percent} % so far"));
+        self.say(now, format!("reading it for its {what}: {percent} % so far; Esc lets it be"));
         true
+    }
+
+    /// Somebody waits to be taken somewhere: he is told how far that is.
+    pub(super) fn still_reading(&mut self, now: Micros) {
+        let what = match &self.later {
+            Some(Later::GoTo(text)) if text.contains(':') => "clock",
+            Some(_) => "length",
+            None => return,
+        };
+        self.is_reading(now, what);
     }
 
     fn by(&mut self, seconds: i64) {

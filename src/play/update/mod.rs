@@ -119,6 +119,7 @@ impl Model {
             self.playhead.has_seen(self.landmarks.length());
             self.setup.wall.learn(self.landmarks.clocks());
             self.found_landmarks(now);
+            self.still_reading(now);
             draw = true;
         }
         if self.finding.as_mut().is_some_and(super::finding::Finding::poll) {
@@ -330,8 +331,11 @@ impl Model {
         if self.back.take().is_some() {
             return;
         }
-        self.wish = None;
-        self.later = None;
+        // What is waited for comes before what is shown.
+        if self.wish.take().is_some() | self.later.take().is_some() {
+            self.message = None;
+            return;
+        }
         self.stale = true;
         if self.finding.take().is_none() && self.message.take().is_none() {
             effects.quit = self.setup.chosen.then_some(Quit::Back);

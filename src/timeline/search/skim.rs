@@ -229,7 +229,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
         let x = u64::from_le_bytes(*word);
         // The lowest high bit that is set is right.
         let is = |byte: u8| {
-            let other = x ^ ONES * u64::from(byte);
+            let other = x ^ (ONES * u64::from(byte));
             other.wrapping_sub(ONES) & !other
         };
         let beyond = x.wrapping_sub(ONES << 5) | x.wrapping_add(ONES) | x;

@@ -40,6 +40,10 @@ impl Timeline {
         }
         let stays = self.next.as_ref().is_none_or(|(next, _)| there(&self.here, next));
         if !stays {
+            if self.rest() > super::step::MUCH {
+                // Beginning it anew is cheaper than drawing it to its end.
+                self.seek_event(self.here.event)?;
+            }
             self.step()?;
         }
         Ok(!stays)
