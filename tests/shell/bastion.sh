@@ -65,9 +65,31 @@ key = "/etc/hrec/signing_key"
 $config
 TOML
 
-# Terminals of its own, so that a user of the same number elsewhere owns none.
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 none /dev/pts
-mount --bind /dev/pts/ptmx /dev/ptmx
+# Devices of its own: terminals, so that a user of the same number elsewhere owns
+# none; and somebody who keeps what syslog(3) is told.
+mkdir "$base/dev"
+mount -t tmpfs -o mode=755 none "$base/dev"
+for node in null zero full random urandom tty; do
+    : >"$base/dev/$node"
+    mount --bind "/dev/$node" "$base/dev/$node"
+done
+mkdir "$base/dev/pts" "$base/dev/shm"
+mount --rbind /dev/shm "$base/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 none "$base/dev/pts"
+ln -s pts/ptmx "$base/dev/ptmx"
+ln -s /proc/self/fd "$base/dev/fd"
+for n in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${n%:*}" "$base/dev/${n#*:}"; done
+mount --rbind "$base/dev" /dev
+python3 -c '
+import os, socket, sys
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+with open(sys.argv[1], "ab", buffering=0) as file:
+    while True:
+        file.write(log.recv(65536) + b"\n")
+' "$base/syslog" &
+until [[ -S /dev/log ]]; do sleep 0.02; done
 mkdir -p /run/sshd
 cat >/etc/ssh/sshd_config <<SSHD
 ListenAddress 127.0.0.1:$port
@@ -86,6 +108,18 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 Match User bob,eve
     ForceCommand $base/bin/hrec shell
 SSHD
+if [[ ${6:-} == pam ]]; then
+    sed -i -e 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config
+    echo 'FROM_PAM="two words"' >/etc/hrec-test.env
+    echo '* soft nofile 321' >/etc/hrec-test.limits
+    echo 'a message of the day' >/etc/hrec-test.motd
+    cat >/etc/pam.d/sshd <<'PAM'
+account required pam_unix.so
+session required pam_env.so envfile=/etc/hrec-test.env user_readenv=0
+session required pam_limits.so conf=/etc/hrec-test.limits
+session required pam_motd.so motd=/etc/hrec-test.motd
+PAM
+fi
 if [[ ${6:-} == broken ]]; then
     chmod 755 "$base/bin/hrec"
     chmod 777 "$base/store"

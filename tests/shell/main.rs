@@ -15,3 +15,4 @@ mod programs;
 mod same;
 mod sealed;
 mod signals;
+mod tries;
