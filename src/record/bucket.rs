@@ -153,7 +153,7 @@ mod tests {
         let mut facts = Vec::new();
         // Kept in part; between others; and up to the end.
         bucket.take(0, &bytes, &[10..20, 90..120, 130..131, 250..256], &mut facts);
-        bucket.take(1, &bytes, &[0..256], &mut facts);
+        bucket.take(1, &bytes, &[0..200, 200..256], &mut facts);
         bucket.take(2, &bytes, &[], &mut facts);
         bucket.end(&mut facts);
         assert_eq!(sizes(&facts), [(true, 100), (false, 156 + 256 + 256)]);

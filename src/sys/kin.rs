@@ -72,8 +72,10 @@ mod tests {
 
     #[test]
     fn up_and_down_meet() {
+        // In the background a shell's command has no standard input of its own.
+        let script = "exec 3<&0; cat <&3 & wait";
         let mut child =
-            Command::new("sh").args(["-c", "cat & wait"]).stdin(Stdio::piped()).spawn().unwrap();
+            Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
         let own = process(std::process::id()).unwrap();
         let shell = process(child.id()).unwrap();
         assert_eq!(ancestors(child.id()).first(), Some(&own));

@@ -31,7 +31,7 @@ def judged(results):
         if samples.get(test):
             rows += of_peers(test, samples[test])
     for test, of_hrec in (
-        ("sizes", sizes), ("seek", seek), ("search", search), ("player", player), ("verify-all", verify_all), ("ledger", ledger), ("kills", kills),
+        ("sizes", sizes), ("seek", seek), ("search", search), ("player", player), ("verify-all", verify_all), ("ledger", ledger), ("shell", shell), ("kills", kills),
     ):
         if results["alone"].get(test):
             rows += of_hrec(results["alone"][test])
@@ -216,6 +216,20 @@ def player(samples):
         # A frame's time: what is drawn at the next one is not behind.
         own(f"play {name} at 64 x, end late", "≤ 17 ms", time(f"{name} at 64×, the end is late by", "most"), 17, ms)
         own(f"play {name} at 64 x, keys, most", "≤ 50 ms", time(f"{name} at 64×, key to drawn", "most"), 50, ms)
+    return rows
+
+
+def shell(samples):
+    rows = []
+    for sample in samples:
+        what = sample["what"].rsplit(", ", 1)[0]
+        if "added" in sample:
+            rows.append(Row(f"hrec shell, {what}", "≤ 15 ms added", {}, f"{sample['added']:+.1f} ms", sample["added"] <= 15))
+        elif "ratio" in sample:
+            rows.append(Row(f"hrec shell, {what}", "≥ 0.9 without", {}, f"× {sample['ratio']:.2f}", sample["ratio"] >= 0.9))
+        else:
+            own, other = sample["with"], sample["without"]
+            rows.append(Row(f"hrec shell, {what}", "none fails", {}, f"{own:.1f} s, {other:.1f} without", sample["failed"] == 0))
     return rows
 
 

@@ -4,7 +4,7 @@ import demands
 
 BEGIN, END = '.\\" tests/bench/run --report begins', '.\\" tests/bench/run --report ends'
 NAMES = {"floor-ttyrec": "floor, ttyrec", "hrec-nosync": "hrec, no syncs", "asciinema": "asciinema 3", "ovh-ttyrec": "ovh-ttyrec, zstd"}
-PLAIN = {"≤": "at most", "×": "x", "µs": "\\(mcs"}
+PLAIN = {"≤": "at most", "≥": "at least", "×": "x", "µs": "\\(mcs"}
 
 
 def plain(text):

@@ -91,6 +91,18 @@ impl Bastion {
         Self::made("", "broken")
     }
 
+    /// Starts one whose sshd asks PAM: a message of the day, a variable, a limit.
+    pub fn with_pam() -> Self {
+        Self::made("", "pam")
+    }
+
+    /// What syslog(3) has been told.
+    pub fn syslog(&self) -> String {
+        fs::read(self.sandbox.path("syslog"))
+            .map(|told| String::from_utf8_lossy(&told).into_owned())
+            .unwrap_or_default()
+    }
+
     fn made(settings: &str, how: &str) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
@@ -254,7 +266,7 @@ fn start_on_free_port(sandbox: &Sandbox, settings: &[&str]) -> Option<(Child, u1
     let base = base.display().to_string();
     let base = base.trim_end_matches('/');
     // What an earlier try has left.
-    for name in ["etc", "bin", "store", "var", "home"] {
+    for name in ["etc", "bin", "store", "var", "home", "unpacked", "dev"] {
         let _ = fs::remove_dir_all(Path::new(base).join(name));
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shell/bastion.sh");

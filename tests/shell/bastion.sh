@@ -4,15 +4,57 @@
 # Called by unshare --mount --pid --fork --kill-child --mount-proc; arguments:
 # a directory, hrec, the port, a recipient, what is added to config.toml, and
 # how it is set up: "page" (as hrec-bastion(7) has it by hand), "hand" (with a
-# collector as well), "broken" (so,
-# and then wrongly), "installer" (by install.sh --bastion), "small" (so, on a
-# small disk), "alone" (so, without a collector).
+# collector as well), "pam" (as "page", with a sshd that asks PAM), "broken" (so, and
+# then wrongly), "installer" (by install.sh --bastion), "small" (so, on a small
+# disk), "alone" (so, without a collector).
 set -euo pipefail
 base=$1 hrec=$2 port=$3 recipient=$4 config=$5 how=$6
 tests=${BASH_SOURCE[0]%/*}/..
 page=$tests/../man/hrec-bastion.7
 . "$tests/support/host.sh"
 private_host
+
+# Devices of its own, with somebody who keeps what syslog(3) is told.
+own_devices() {
+    mkdir "$base/dev"
+    mount -t tmpfs -o mode=755 none "$base/dev"
+    local node n
+    for node in null zero full random urandom tty; do
+        : >"$base/dev/$node"
+        mount --bind "/dev/$node" "$base/dev/$node"
+    done
+    mkdir "$base/dev/pts" "$base/dev/shm"
+    mount --rbind /dev/shm "$base/dev/shm"
+    mount --rbind /dev/pts "$base/dev/pts"
+    ln -s pts/ptmx "$base/dev/ptmx"
+    ln -s /proc/self/fd "$base/dev/fd"
+    for n in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${n%:*}" "$base/dev/${n#*:}"; done
+    mount --rbind "$base/dev" /dev
+    python3 -c '
+import os, socket, sys
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+with open(sys.argv[1], "ab", buffering=0) as file:
+    while True:
+        file.write(log.recv(65536) + b"\n")
+' "$base/syslog" &
+    until [[ -S /dev/log ]]; do sleep 0.02; done
+}
+
+# A message of the day, a variable and a limit that PAM gives.
+by_pam() {
+    sed -i -e 's/^UsePAM no/UsePAM yes/' /etc/ssh/sshd_config
+    echo 'FROM_PAM="two words"' >/etc/hrec-test.env
+    echo '* soft nofile 321' >/etc/hrec-test.limits
+    echo 'a message of the day' >/etc/hrec-test.motd
+    cat >/etc/pam.d/sshd <<'PAM'
+account required pam_unix.so
+session required pam_env.so envfile=/etc/hrec-test.env user_readenv=0
+session required pam_limits.so conf=/etc/hrec-test.limits
+session required pam_motd.so motd=/etc/hrec-test.motd
+PAM
+}
 
 by_hand() {
     # By their shell alone; by a forced command too; by the link's name; by the
@@ -120,6 +162,7 @@ MaxSessions 100
 AcceptEnv LANG LC_* TRIED_*
 SSHD
 }
+own_devices
 rm -f /etc/ssh/sshd_config.d/*.conf
 sshd_config
 if [[ $how == @(installer|small|alone) ]]; then
@@ -141,6 +184,9 @@ SSHD
 fi
 if [[ $how == hand ]]; then
     collector_by_hand
+fi
+if [[ $how == pam ]]; then
+    by_pam
 fi
 if [[ $how == broken ]]; then
     chmod 755 "$base/bin/hrec"

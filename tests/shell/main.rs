@@ -16,3 +16,4 @@ mod same;
 mod sealed;
 mod signals;
 mod table;
+mod tries;
