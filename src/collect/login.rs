@@ -124,12 +124,10 @@ pub(super) fn serve(
         return Err("only root tells of logins".into());
     }
     let mut told: Told = hello.words().map_err(|error| Refusal::from(error.to_string()))?;
-    for text in
-        [Some(&mut told.user), Some(&mut told.service), told.rhost.as_mut(), told.tty.as_mut()]
-    {
-        if let Some(text) = text {
-            *text = text.chars().take(NAME).collect();
-        }
+    let texts =
+        [Some(&mut told.user), Some(&mut told.service), told.rhost.as_mut(), told.tty.as_mut()];
+    for text in texts.into_iter().flatten() {
+        *text = text.chars().take(NAME).collect();
     }
     let (pid, start) = told.opener;
     daemon.logins.add(told, Process { pid, start })?;
@@ -306,6 +304,7 @@ mod tests {
 
     /// A stand-in for sshd(8) with its process without privileges, which runs a
     /// shell: opener, that one, the shell, and `cat` below it.
+    #[allow(clippy::zombie_processes, reason = "whoever has it waits for it")]
     fn tree() -> (std::process::Child, Vec<Process>) {
         let mut child = Command::new("sh")
             .args(["-c", "echo; sh -c \"echo; sh -c 'echo; cat; :'; :\"; :"])
