@@ -124,12 +124,10 @@ pub(super) fn serve(
         return Err("only root tells of logins".into());
     }
     let mut told: Told = hello.words().map_err(|error| Refusal::from(error.to_string()))?;
-    for text in
-        [Some(&mut told.user), Some(&mut told.service), told.rhost.as_mut(), told.tty.as_mut()]
-    {
-        if let Some(text) = text {
-            *text = text.chars().take(NAME).collect();
-        }
+    let texts =
+        [Some(&mut told.user), Some(&mut told.service), told.rhost.as_mut(), told.tty.as_mut()];
+    for text in texts.into_iter().flatten() {
+        *text = text.chars().take(NAME).collect();
     }
     let (pid, start) = told.opener;
     daemon.logins.add(told, Process { pid, start })?;
@@ -290,6 +288,7 @@ fn tell(daemon: &Daemon, login: &Login, seen: Seen) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::process::{Command, Stdio};
 
     fn told(user: &str, opener: Process) -> Told {
@@ -305,14 +304,18 @@ mod tests {
 
     /// A stand-in for sshd(8) with its process without privileges, which runs a
     /// shell: opener, that one, the shell, and `cat` below it.
+    #[allow(clippy::zombie_processes, reason = "whoever has it waits for it")]
     fn tree() -> (std::process::Child, Vec<Process>) {
-        let inner = "sh -c 'cat; :'; :";
-        let child = Command::new("sh")
-            .args(["-c", &format!("sh -c \"{inner}\"; :")])
+        let mut child = Command::new("sh")
+            .args(["-c", "echo; sh -c \"echo; sh -c 'echo; cat; :'; :\"; :"])
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // All are there when all have said so, but for the last.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
         let opener = kin::process(child.id()).unwrap();
+        let started = Instant::now();
         loop {
             let mut below = kin::descendants(opener);
             below.sort_by_key(|(_, depth)| *depth);
@@ -320,6 +323,7 @@ mod tests {
                 let all = std::iter::once(opener).chain(below.into_iter().map(|(it, _)| it));
                 return (child, all.collect());
             }
+            assert!(started.elapsed() < Duration::from_secs(40), "{below:?}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -68,31 +68,31 @@ fn stat(pid: u32) -> Option<(u32, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::process::{Command, Stdio};
 
     #[test]
     fn up_and_down_meet() {
-        // In the background a shell's command has no standard input of its own.
-        let script = "exec 3<&0; cat <&3 & wait";
-        let mut child =
-            Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "echo; sh -c 'echo; read line; :'; :"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Both are there when both have said so.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 2]).unwrap();
         let own = process(std::process::id()).unwrap();
         let shell = process(child.id()).unwrap();
         assert_eq!(ancestors(child.id()).first(), Some(&own));
-        let cat = loop {
-            let below = descendants(own);
-            if let Some((cat, _)) =
-                below.iter().find(|(other, depth)| *depth == 2 && *other != shell)
-            {
-                assert!(below.contains(&(shell, 1)));
-                break *cat;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        };
-        assert_eq!(ancestors(cat.pid).get(..2), Some(&[shell, own][..]));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let below = descendants(own);
+        assert!(below.contains(&(shell, 1)));
+        let (inner, _) = below
+            .iter()
+            .find(|(it, depth)| *depth == 2 && ancestors(it.pid).first() == Some(&shell))
+            .unwrap();
+        assert_eq!(ancestors(inner.pid).get(..2), Some(&[shell, own][..]));
         drop(child.stdin.take());
+        child.wait().unwrap();
         assert!(process(shell.pid) != Some(shell));
     }
 }

@@ -6,11 +6,12 @@
 //! and only then is a journal said to be gone.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -191,14 +192,15 @@ impl<'a, W: Write> Sent<'a, W> {
             else {
                 continue;
             };
-            if !self.journals.contains_key(&number) {
-                // One that is gone by now is in the part.
-                let Ok(file) = open_own(&path) else { continue };
-                self.journals.insert(number, Growing { name: name_of(&path), file, sent: 0 });
-            }
-            if let Some(journal) = self.journals.get_mut(&number) {
-                journal.send(self.out)?;
-            }
+            let journal = match self.journals.entry(number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    // One that is gone by now is in the part.
+                    let Ok(file) = open_own(&path) else { continue };
+                    place.insert(Growing { name: name_of(&path), file, sent: 0 })
+                }
+            };
+            journal.send(self.out)?;
         }
         Ok(())
     }
@@ -317,6 +319,6 @@ fn is_manifest_of_live(path: &Path) -> bool {
     Manifest::read(path).is_ok_and(|manifest| manifest.state == State::Live)
 }
 
-fn name_of(path: &PathBuf) -> String {
+fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -4,8 +4,7 @@
 //! and nothing that comes is written anywhere but through [`Mirror`].
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::mirror::Of;
+use super::taking::{Taking, unexpected};
+use super::telling::tell;
 use super::{Address, Error, Mirror};
 use crate::format::id::Id;
 use crate::format::reading::{self, Ask, Message, Say};
@@ -27,10 +28,6 @@ pub const COMMAND: &str = "hrec collect --reader";
 
 /// How many recordings a store may have.
 const MOST: usize = 4_000_000;
-
-/// Lines of ssh's that are shown, and the longest.
-const LINES: usize = 40;
-const LINE: u64 = 400;
 
 /// How long ssh(1) may take to end once there is nothing to carry.
 const LEAVING: Duration = Duration::from_secs(1);
@@ -317,7 +314,7 @@ impl Link {
             }
             // Whatever the reason, nobody writes it here any more.
             let mut mirror = mirror.lock().unwrap_or_else(PoisonError::into_inner);
-            taking.file = None;
+            taking.close();
             if let Some(id) = &taking.id {
                 mirror.set_live(id, false);
             }
@@ -423,77 +420,6 @@ fn not_there(status: Option<i32>) -> String {
     }
 }
 
-/// Files that come.
-struct Taking {
-    /// The recording that they are of; none for the ledger's.
-    id: Option<Id>,
-    file: Option<(File, u64)>,
-    live: bool,
-    come: u64,
-    due: u64,
-}
-
-impl Taking {
-    fn new(id: Option<Id>) -> Self {
-        Self { id, file: None, live: false, come: 0, due: 0 }
-    }
-
-    fn path(&self, mirror: &Mirror, name: &str) -> Option<PathBuf> {
-        let of = self.id.as_ref().map_or(Of::Ledger, Of::Recording);
-        mirror.path(of, name)
-    }
-
-    fn take(&mut self, mirror: &mut Mirror, message: Message, host: &str) -> Result<(), Error> {
-        let keep =
-            |path: PathBuf| move |source| Error::Keep { host: host.to_owned(), path, source };
-        let strange = |what: &str| Error::Said { host: host.to_owned(), what: what.to_owned() };
-        let no_file = || strange("it names a file that can be none of what was asked for");
-        match message {
-            Message::Said(Say::File { name, at, size }) => {
-                let path = self.path(mirror, &name).ok_or_else(no_file)?;
-                let left =
-                    size.checked_sub(at).ok_or_else(|| strange("a file ends before it begins"))?;
-                mirror.room(left).map_err(keep(path.clone()))?;
-                let file = mirror.open(&path, at).map_err(keep(path))?;
-                self.due = self.due.saturating_add(left);
-                self.file = Some((file, left));
-                self.hold(mirror, self.live);
-            }
-            Message::Data(bytes) => {
-                let Some((file, left)) = &mut self.file else {
-                    return Err(strange("it sends bytes of no file"));
-                };
-                *left = left
-                    .checked_sub(bytes.len() as u64)
-                    .ok_or_else(|| strange("it sends more of a file than it said"))?;
-                mirror.append(file, &bytes).map_err(keep(mirror.root().to_owned()))?;
-                self.come += bytes.len() as u64;
-            }
-            Message::Said(Say::Live { live }) => {
-                self.live = live;
-                self.hold(mirror, live);
-            }
-            Message::Said(Say::Renamed { from, to }) => {
-                let from = self.path(mirror, &from).ok_or_else(no_file)?;
-                let to = self.path(mirror, &to).ok_or_else(no_file)?;
-                std::fs::rename(&from, to).map_err(keep(from))?;
-            }
-            Message::Said(Say::Gone { name }) => {
-                let path = self.path(mirror, &name).ok_or_else(no_file)?;
-                let _ = std::fs::remove_file(path);
-            }
-            other => return Err(unexpected(host, other)),
-        }
-        Ok(())
-    }
-
-    fn hold(&self, mirror: &mut Mirror, live: bool) {
-        if let Some(id) = &self.id {
-            mirror.set_live(id, live);
-        }
-    }
-}
-
 fn follow_on(
     host: &str,
     from: &Arc<Mutex<Input>>,
@@ -530,43 +456,6 @@ fn lost(host: &str, source: io::Error) -> Error {
     Error::Lost { host: host.to_owned(), source }
 }
 
-fn unexpected(host: &str, message: Message) -> Error {
-    let host = host.to_owned();
-    match message {
-        Message::Said(Say::Refused { what, reference }) => {
-            let short =
-                |text: &str| safe_text(&text.chars().take(300).collect::<String>()).into_owned();
-            Error::Refused { host, what: short(&what), reference: reference.as_deref().map(short) }
-        }
-        Message::Said(_) => {
-            Error::Said { host, what: "the collector's answer is to something else".to_owned() }
-        }
-        Message::Data(_) => {
-            Error::Said { host, what: "bytes came that nobody asked for".to_owned() }
-        }
-    }
-}
-
-/// Passes on what ssh says: lines, and not too many, until somebody is to be
-/// alone with the terminal.
-fn tell(errors: impl Read, quiet: &AtomicBool) {
-    let mut errors = BufReader::new(errors);
-    let mut told = 0;
-    loop {
-        let mut line = Vec::new();
-        match errors.by_ref().take(LINE).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end();
-        if told < LINES && !line.is_empty() && !quiet.load(Ordering::Relaxed) {
-            told += 1;
-            let _ = writeln!(io::stderr().lock(), "{}", safe_text(line));
-        }
-    }
-}
-
 /// A thread that no signal is delivered to.
 fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let _blocked = Signals::block(&NOT_OURS)?;
@@ -577,35 +466,4 @@ fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}
-
-/// What is told to a person who waits, where that person looks at a terminal:
-/// how much has come, from the second on.
-pub fn to_terminal(host: &str) -> impl FnMut(u64, u64) + use<> {
-    let (host, started) = (safe_text(host).into_owned(), Instant::now());
-    let mut last = started;
-    let mut shown = Shown(io::stderr().is_terminal().then_some(false));
-    move |come, due| {
-        if let Some(drawn) = &mut shown.0
-            && started.elapsed() > Duration::from_secs(1)
-            && last.elapsed() > Duration::from_millis(200)
-        {
-            last = Instant::now();
-            *drawn = true;
-            let mega = |bytes: u64| bytes as f64 / 1e6;
-            let line = format!("\r{:.1} of {:.1} MB from {host}\x1b[K", mega(come), mega(due));
-            let _ = io::stderr().lock().write_all(line.as_bytes());
-        }
-    }
-}
-
-/// Takes the line away again.
-struct Shown(Option<bool>);
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if self.0 == Some(true) {
-            let _ = io::stderr().lock().write_all(b"\r\x1b[K");
-        }
-    }
 }

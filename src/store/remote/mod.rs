@@ -6,12 +6,15 @@
 
 mod link;
 mod mirror;
+mod taking;
+mod telling;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use link::{COMMAND, Link, Progress, to_terminal};
+pub use link::{COMMAND, Link, Progress};
 pub use mirror::Mirror;
+pub use telling::to_terminal;
 
 /// What an address of a recording there begins with.
 pub const SCHEME: &str = "ssh://";
