@@ -296,6 +296,10 @@ real_shells() {
 bastion_install() {
     hrec=$prefix/bin/hrec
     bastion_accounts
+    replaced=no
+    if [ -e "$hrec" ] && ! cmp -s "$built" "$hrec"; then
+        replaced=yes
+    fi
     put_file 2755 root:hrec "$built" "$hrec"
     link "$prefix/bin/hrec-shell"
     pages
@@ -435,18 +439,28 @@ bastion_config() {
 bastion_units() {
     [ "$collector" = yes ] || return 0
     if ! booted_with_systemd; then
+        [ "$replaced" = no ] || say "the collector that runs is of the version before: end it, and start it again"
         return 0
+    fi
+    new=no
+    if [ ! -e /etc/systemd/system/hrec-collect.socket ]; then
+        new=yes
+        noted units hrec
     fi
     for unit in hrec-collect.service hrec-collect.socket; do
         sed "s#/usr/bin/hrec#$hrec#g" "$here/assets/systemd/$unit" >"$work/$unit"
         put_text 644 root:root "/etc/systemd/system/$unit" <"$work/$unit"
     done
-    noted units hrec
     systemctl daemon-reload
-    noted unit hrec-collect.socket
+    if [ "$new" = yes ]; then
+        noted unit hrec-collect.socket
+    fi
     systemctl enable --now hrec-collect.socket
-    # Notifies when it is ready: what keeps it from that is seen here.
-    systemctl start hrec-collect.service ||
+    # Notifies when it is ready: what keeps it from that is seen here. Sessions
+    # wait while one of the new version takes over.
+    verb=start
+    [ "$replaced" = no ] || verb=restart
+    systemctl "$verb" hrec-collect.service ||
         fail "the collector does not start: journalctl -u hrec-collect"
 }
 
@@ -528,7 +542,7 @@ bastion_people() {
         say "hrec is set up, but for the login shells and sshd's reload, which wait for the collector:"
         say "without it nobody would get in. This host does not run systemd; start it at every boot with"
         say "    install -d -o hrec -g hrec -m 755 /run/hrec"
-        say "    setpriv --reuid hrec --regid hrec --clear-groups --reset-env $hrec collect"
+        say "    setpriv --reuid hrec --regid hrec --clear-groups --reset-env --inh-caps +kill --ambient-caps +kill $hrec collect"
         say "then call this again. To undo what is done: $undoing"
         : >"$pending"
         exit 0
