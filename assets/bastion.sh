@@ -10,6 +10,8 @@ socket=/run/hrec/collect.sock
 config=$etc/config.toml
 # Whose shell was what: name:before:now, by which --uninstall goes.
 before=$etc/before/shells
+# Who got a forced command instead, in the same form.
+before_forced=$etc/before/forced
 # There while shells and reload wait for a collector.
 pending=$etc/before/pending
 # The first that sshd reads counts, and so the name.
@@ -227,6 +229,10 @@ bastion_check() {
     if [ -n "$group" ]; then
         plan_people
     fi
+    if [ -e "$before_forced" ]; then
+        cat "$before_forced" >>"$work/forced"
+    fi
+    sort -u "$work/forced" >"$work/forced.all"
 }
 
 # With the hrec that is to be installed: whether it takes the recipients.
@@ -394,7 +400,7 @@ bastion_keys() {
 
 # The line of shell.users for all whose shell was changed, now or earlier.
 users_line() {
-    cat "$before" "$work/people" "$work/forced" 2>/dev/null | awk -F : '!seen[$1]++' >"$work/known"
+    cat "$before" "$work/people" "$work/forced.all" 2>/dev/null | awk -F : '!seen[$1]++' >"$work/known"
     entries=$(real_shells "$work/known" | sed -n 'H;${x;s/^\n//;s/\n/, /g;p;}')
     printf 'users = { %s } %s\n' "$entries" "$mark" | sed 's/{  }/{}/'
 }
@@ -474,16 +480,17 @@ bastion_sshd() {
         say "X11Forwarding no"
         say "PermitUserRC no"
         say "PermitUserEnvironment no"
-        if [ -s "$work/forced" ]; then
+        if [ -s "$work/forced.all" ]; then
             say "# Not in /etc/passwd, with a shell that reads no file of theirs."
-            cut -d : -f 1 "$work/forced" | while IFS= read -r name; do
+            cut -d : -f 1 "$work/forced.all" | while IFS= read -r name; do
                 say "Match User $name"
                 say "    ForceCommand $prefix/bin/hrec-shell"
             done
-        elif [ -z "$group" ] && [ -e "$sshd_ours" ]; then
-            sed -n '/^# Not in/,$p' "$sshd_ours"
         fi
     } >"$work/sshd_ours"
+    if [ -s "$work/forced.all" ]; then
+        put_text 644 root:root "$before_forced" <"$work/forced.all"
+    fi
     put_text 644 root:root "$sshd_ours" <"$work/sshd_ours"
     # internal-sftp runs in sshd itself, past every shell.
     for file in "$sshd_main" /etc/ssh/sshd_config.d/*.conf; do
@@ -641,7 +648,7 @@ bastion_uninstall() {
     fi
     # Past this nothing can fail that would have to be undone.
     changed=no
-    rm -f "$before" "$pending" "$prefix/bin/hrec-shell"
+    rm -f "$before" "$before_forced" "$pending" "$prefix/bin/hrec-shell"
     rmdir "$etc/before" 2>/dev/null || :
     remove_files
     say "hrec is removed from $prefix, and logins are as they were. Left where they are:"

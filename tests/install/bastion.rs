@@ -276,6 +276,43 @@ echo scenario-is-over
     assert!(strangers.contains("alice:PREFIX/bin/hrec-shell"), "nothing was changed: {strangers}");
 }
 
+/// Accounts that another machine keeps: `usermod` cannot change them.
+#[test]
+fn who_is_not_in_passwd_is_forced_where_that_holds_and_named_where_not() {
+    let text = on_host(
+        r#"
+exec 2>&1
+sed -i 's/^people:.*/&,far,near/' /etc/group
+stand_in getent 'case "$*" in
+"passwd far") echo far:x:70001:70001::/home/far:/bin/bash;;
+"passwd near") echo near:x:70002:70002::/home/near:/bin/dash;;
+*) exec /usr/bin/getent "$@";; esac'
+echo "[first]"; install_it --without-collector; echo "status $?"
+sed -n '/^# Not in/,$p' /etc/ssh/sshd_config.d/00-hrec.conf | sed "s#$base#PREFIX#"
+sshd -T -C user=near,host=h,addr=127.0.0.1 | grep ^forcecommand | sed "s#$base#PREFIX#"
+sshd -T -C user=far,host=h,addr=127.0.0.1 | grep ^forcecommand
+grep '^users' /etc/hrec/config.toml
+snapshot >"$base/one"
+echo "[second]"; install_it --without-collector; echo "status $?"
+snapshot | diff "$base/one" - && echo unchanged
+echo "[alone]"; installer --recipient "$recipient" --without-collector --binary "$hrec"; echo "status $?"
+snapshot | diff "$base/one" - && echo unchanged
+echo scenario-is-over
+"#,
+    );
+    let first = between(&text, "[first]", "[second]");
+    assert!(
+        first.contains("far is not in /etc/passwd, and /bin/bash reads a file of theirs"),
+        "{first}"
+    );
+    let forced = "Match User near\n    ForceCommand PREFIX/bin/hrec-shell\nforcecommand PREFIX/bin/hrec-shell\n\
+                  forcecommand none\n";
+    assert!(first.contains("status 0") && first.contains(forced), "{first}");
+    assert!(first.contains(r#""near" = "/bin/dash""#), "{first}");
+    assert_eq!(text.matches("nothing was changed").count(), 2, "{text}");
+    assert_eq!(text.matches("\nunchanged\n").count(), 2, "also where no group is given: {text}");
+}
+
 #[test]
 fn without_systemd_nobodys_shell_is_changed_before_a_collector_answers() {
     let text = on_host(
