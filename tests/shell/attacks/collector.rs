@@ -40,6 +40,9 @@ def hello(id, manifest=None, v=1, role="session"):
     if manifest is not None:
         words["manifest"] = manifest
     return frame(1, json.dumps(words).encode())
+moment = time.gmtime()
+now = time.strftime("%Y%m%dT%H%M%S.000Z", moment)
+START = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", moment)
 # As much as a session must have sent before its program starts.
 def begun():
     record = struct.pack("<I", 60) + os.urandom(60)
@@ -170,10 +173,9 @@ attempt("role", hello("x", {}, role="root"))
 attempt("id", hello("../../../etc/passwd", manifest))
 attempt("manifest", hello("x", {"id": 7}))
 attempt("early", frame(2, bytes(12)), frame(3, b""))
-now = time.strftime("%Y%m%dT%H%M%S.000Z", time.gmtime())
 def own(n):
     id = "%s-alice-bash-AAAAAAA%d" % (now, n)
-    return id, dict(manifest, id=id, state="live")
+    return id, dict(manifest, id=id, start=START, state="live")
 for n, (what, offset) in enumerate([("gap", 1 << 20), ("before", 0), ("huge", (1 << 64) - 1)], 2):
     id, mine = own(n)
     s = connect()
@@ -239,12 +241,11 @@ fn attack_forged_sessions() {
         &format!(
             r#"
 live = {live}
-now = time.strftime("%Y%m%dT%H%M%S.000Z", time.gmtime())
 attempt("live", hello(live, dict(manifest, id=live)))
 attempt("resume", hello(live))
 attempt("name", hello(now + "-bob-bash-AAAAAAA2", dict(manifest, id=now + "-bob-bash-AAAAAAA2")))
 id = now + "-alice-bash-AAAAAAA3"
-claims = dict(manifest, id=id, state="live", identity={{
+claims = dict(manifest, id=id, start=START, state="live", identity={{
     "user": {{"value": "bob", "trust": "kernel"}}, "uid": {{"value": 64102, "trust": "kernel"}},
     "login_user": {{"value": "root", "trust": "pam"}}}})
 attempt("claims", hello(id, claims), *begun())
