@@ -10,6 +10,8 @@ socket=/run/hrec/collect.sock
 config=$etc/config.toml
 # Whose shell was what: name:before:now, by which --uninstall goes.
 before=$etc/before/shells
+# Who got a forced command instead, in the same form.
+before_forced=$etc/before/forced
 # There while shells and reload wait for a collector.
 pending=$etc/before/pending
 # The first that sshd reads counts, and so the name.
@@ -227,6 +229,10 @@ bastion_check() {
     if [ -n "$group" ]; then
         plan_people
     fi
+    if [ -e "$before_forced" ]; then
+        cat "$before_forced" >>"$work/forced"
+    fi
+    sort -u "$work/forced" >"$work/forced.all"
 }
 
 # With the hrec that is to be installed: whether it takes the recipients.
@@ -296,6 +302,10 @@ real_shells() {
 bastion_install() {
     hrec=$prefix/bin/hrec
     bastion_accounts
+    replaced=no
+    if [ -e "$hrec" ] && ! cmp -s "$built" "$hrec"; then
+        replaced=yes
+    fi
     put_file 2755 root:hrec "$built" "$hrec"
     link "$prefix/bin/hrec-shell"
     pages
@@ -390,7 +400,7 @@ bastion_keys() {
 
 # The line of shell.users for all whose shell was changed, now or earlier.
 users_line() {
-    cat "$before" "$work/people" "$work/forced" 2>/dev/null | awk -F : '!seen[$1]++' >"$work/known"
+    cat "$before" "$work/people" "$work/forced.all" 2>/dev/null | awk -F : '!seen[$1]++' >"$work/known"
     entries=$(real_shells "$work/known" | sed -n 'H;${x;s/^\n//;s/\n/, /g;p;}')
     printf 'users = { %s } %s\n' "$entries" "$mark" | sed 's/{  }/{}/'
 }
@@ -435,18 +445,28 @@ bastion_config() {
 bastion_units() {
     [ "$collector" = yes ] || return 0
     if ! booted_with_systemd; then
+        [ "$replaced" = no ] || say "the collector that runs is of the version before: end it, and start it again"
         return 0
+    fi
+    new=no
+    if [ ! -e /etc/systemd/system/hrec-collect.socket ]; then
+        new=yes
+        noted units hrec
     fi
     for unit in hrec-collect.service hrec-collect.socket; do
         sed "s#/usr/bin/hrec#$hrec#g" "$here/assets/systemd/$unit" >"$work/$unit"
         put_text 644 root:root "/etc/systemd/system/$unit" <"$work/$unit"
     done
-    noted units hrec
     systemctl daemon-reload
-    noted unit hrec-collect.socket
+    if [ "$new" = yes ]; then
+        noted unit hrec-collect.socket
+    fi
     systemctl enable --now hrec-collect.socket
-    # Notifies when it is ready: what keeps it from that is seen here.
-    systemctl start hrec-collect.service ||
+    # Notifies when it is ready: what keeps it from that is seen here. Sessions
+    # wait while one of the new version takes over.
+    verb=start
+    [ "$replaced" = no ] || verb=restart
+    systemctl "$verb" hrec-collect.service ||
         fail "the collector does not start: journalctl -u hrec-collect"
 }
 
@@ -460,16 +480,17 @@ bastion_sshd() {
         say "X11Forwarding no"
         say "PermitUserRC no"
         say "PermitUserEnvironment no"
-        if [ -s "$work/forced" ]; then
+        if [ -s "$work/forced.all" ]; then
             say "# Not in /etc/passwd, with a shell that reads no file of theirs."
-            cut -d : -f 1 "$work/forced" | while IFS= read -r name; do
+            cut -d : -f 1 "$work/forced.all" | while IFS= read -r name; do
                 say "Match User $name"
                 say "    ForceCommand $prefix/bin/hrec-shell"
             done
-        elif [ -z "$group" ] && [ -e "$sshd_ours" ]; then
-            sed -n '/^# Not in/,$p' "$sshd_ours"
         fi
     } >"$work/sshd_ours"
+    if [ -s "$work/forced.all" ]; then
+        put_text 644 root:root "$before_forced" <"$work/forced.all"
+    fi
     put_text 644 root:root "$sshd_ours" <"$work/sshd_ours"
     # internal-sftp runs in sshd itself, past every shell.
     for file in "$sshd_main" /etc/ssh/sshd_config.d/*.conf; do
@@ -528,7 +549,7 @@ bastion_people() {
         say "hrec is set up, but for the login shells and sshd's reload, which wait for the collector:"
         say "without it nobody would get in. This host does not run systemd; start it at every boot with"
         say "    install -d -o hrec -g hrec -m 755 /run/hrec"
-        say "    setpriv --reuid hrec --regid hrec --clear-groups --reset-env $hrec collect"
+        say "    setpriv --reuid hrec --regid hrec --clear-groups --reset-env --inh-caps +kill --ambient-caps +kill $hrec collect"
         say "then call this again. To undo what is done: $undoing"
         : >"$pending"
         exit 0
@@ -627,7 +648,7 @@ bastion_uninstall() {
     fi
     # Past this nothing can fail that would have to be undone.
     changed=no
-    rm -f "$before" "$pending" "$prefix/bin/hrec-shell"
+    rm -f "$before" "$before_forced" "$pending" "$prefix/bin/hrec-shell"
     rmdir "$etc/before" 2>/dev/null || :
     remove_files
     say "hrec is removed from $prefix, and logins are as they were. Left where they are:"

@@ -276,29 +276,78 @@ echo scenario-is-over
     assert!(strangers.contains("alice:PREFIX/bin/hrec-shell"), "nothing was changed: {strangers}");
 }
 
+/// Accounts that another machine keeps: `usermod` cannot change them.
+#[test]
+fn who_is_not_in_passwd_is_forced_where_that_holds_and_named_where_not() {
+    let text = on_host(
+        r#"
+exec 2>&1
+sed -i 's/^people:.*/&,far,near/' /etc/group
+stand_in getent 'case "$*" in
+"passwd far") echo far:x:70001:70001::/home/far:/bin/bash;;
+"passwd near") echo near:x:70002:70002::/home/near:/bin/dash;;
+*) exec /usr/bin/getent "$@";; esac'
+echo "[first]"; install_it --without-collector; echo "status $?"
+sed -n '/^# Not in/,$p' /etc/ssh/sshd_config.d/00-hrec.conf | sed "s#$base#PREFIX#"
+sshd -T -C user=near,host=h,addr=127.0.0.1 | grep ^forcecommand | sed "s#$base#PREFIX#"
+sshd -T -C user=far,host=h,addr=127.0.0.1 | grep ^forcecommand
+grep '^users' /etc/hrec/config.toml
+snapshot >"$base/one"
+echo "[second]"; install_it --without-collector; echo "status $?"
+snapshot | diff "$base/one" - && echo unchanged
+echo "[alone]"; installer --recipient "$recipient" --without-collector --binary "$hrec"; echo "status $?"
+snapshot | diff "$base/one" - && echo unchanged
+echo scenario-is-over
+"#,
+    );
+    let first = between(&text, "[first]", "[second]");
+    assert!(
+        first.contains("far is not in /etc/passwd, and /bin/bash reads a file of theirs"),
+        "{first}"
+    );
+    let forced = "Match User near\n    ForceCommand PREFIX/bin/hrec-shell\nforcecommand PREFIX/bin/hrec-shell\n\
+                  forcecommand none\n";
+    assert!(first.contains("status 0") && first.contains(forced), "{first}");
+    assert!(first.contains(r#""near" = "/bin/dash""#), "{first}");
+    assert_eq!(text.matches("nothing was changed").count(), 2, "{text}");
+    assert_eq!(text.matches("\nunchanged\n").count(), 2, "also where no group is given: {text}");
+}
+
 #[test]
 fn without_systemd_nobodys_shell_is_changed_before_a_collector_answers() {
     let text = on_host(
         r#"
 exec 2>&1
-echo "[first]"; install_it; echo "status $?"
+cp /etc/pam.d/sshd "$base/pam"
+echo "[first]"; install_it >"$base/said"; echo "status $?"; cat "$base/said"
 shells
 stat -c '%n %U:%G %a' /etc/hrec/*key /var/lib/hrec /run/hrec
-installer --uninstall >/dev/null; echo "status $?"
+# What it says is done, to the letter.
+sed -n -e 's/^ *\(install -d\)/\1/p' -e 's/^ *\(setpriv .*\)/\1 \&/p' "$base/said" >"$base/commands"
+cat "$base/commands"
+. "$base/commands"
+until [ -S /run/hrec/collect.sock ]; do sleep 0.05; done
+echo "[second]"; install_it; echo "status $?"
+shells
+snapshot | grep -vE '^(run|var/lib)/hrec' >"$base/one"
+echo "[third]"; install_it; echo "status $?"
+snapshot | grep -vE '^(run|var/lib)/hrec' | diff "$base/one" - && echo unchanged
+tail -n 2 /etc/pam.d/sshd | sed "s#$base#PREFIX#"
+runuser -u alice -- "$base/bin/hrec-shell" -c 'echo recorded-$((1 + 1))'
+HOME=/nonexistent "$base/bin/hrec" ls --json | grep -c '"writer": "collector"'
+echo "[away]"
+installer --uninstall; echo "status $?"
+diff "$base/pam" /etc/pam.d/sshd && echo restored
 shells
 echo scenario-is-over
 "#,
     );
-    let first = between(&text, "[first]", "scenario-is-over");
-    for word in [
-        "wait for the collector",
-        "setpriv --reuid hrec",
-        "call this again",
-        "--uninstall\nstatus 0",
-    ] {
+    let first = between(&text, "[first]", "[second]");
+    for word in ["status 0", "wait for the collector", "call this again", "--uninstall\n"] {
         assert!(first.contains(word), "{word}: {first}");
     }
-    assert_eq!(first.matches("alice:/bin/bash zoe:/bin/zsh").count(), 2, "{first}");
+    let was = "alice:/bin/bash zoe:/bin/zsh carol:/bin/bash robot:/usr/sbin/nologin\n";
+    assert!(first.contains(was), "{first}");
     assert!(
         first.contains(
             "/etc/hrec/ledger_key hrec:hrec 600\n/etc/hrec/signing_key hrec:hrec 600\n\
@@ -306,10 +355,23 @@ echo scenario-is-over
         ),
         "{first}"
     );
+    let second = between(&text, "[second]", "[third]");
+    let now = "alice:PREFIX/bin/hrec-shell zoe:PREFIX/bin/hrec-shell carol:/bin/bash";
+    assert!(second.contains("KEEP THIS SESSION OPEN") && second.contains(now), "{second}");
+    let third = between(&text, "[third]", "[away]");
+    assert!(
+        third.contains("nothing was changed") && third.contains("status 0\nunchanged\n"),
+        "{third}"
+    );
+    let hook = "# hrec: by install.sh --bastion\nsession optional pam_exec.so quiet PREFIX/bin/hrec collect --login\n\
+                recorded-2\n1\n";
+    assert!(third.contains(hook), "{third}");
+    let away = between(&text, "[away]", "scenario-is-over");
+    assert!(away.contains("end it.\nstatus 0\nrestored\n") && away.contains(was), "{away}");
 }
 
-/// A systemd that only notes what it is asked, and one of whose services does
-/// not start.
+/// In systemd's place: one that notes what it is asked, starts the collector
+/// with the socket as systemd does (systemd-socket-activate(1)), or does not.
 #[test]
 fn with_systemd_the_collector_runs_before_anybodys_shell_is_changed() {
     let text = on_host(
@@ -320,26 +382,65 @@ stand_in systemctl 'echo "systemctl $*"; case $* in "start hrec-collect.service"
 echo "[broken]"; install_it; echo "status $?"
 shells
 ls /etc/systemd/system/hrec* /etc/tmpfiles.d/hrec.conf
+cat >"$base/activate" <<END
+[ ! -S /run/hrec/collect.sock ] || exit 0
+systemd-socket-activate -l /run/hrec/collect.sock setpriv --reuid hrec --regid hrec --clear-groups env HOME=/nonexistent "$base/bin/hrec" collect 2>"$base/activated" &
+until [ -S /run/hrec/collect.sock ]; do sleep 0.05; done
+chown root:hrec /run/hrec/collect.sock
+chmod 660 /run/hrec/collect.sock
+END
+stand_in systemctl 'echo "systemctl $*"; case $* in "start hrec-collect.service") . '"$base/activate"';; "cat ssh.service") exit 1;; esac'
+echo "[whole]"; install_it; echo "status $?"
+shells
+sed "s#$base#PREFIX#" /etc/systemd/system/hrec-collect.service | grep ^ExecStart
+runuser -u alice -- "$base/bin/hrec-shell" -c 'echo recorded-$((1 + 1))'
+echo "[again]"; install_it; echo "status $?"
+cp "$hrec" "$base/hrec.2"; echo >>"$base/hrec.2"
+echo "[newer]"; installer --recipient "$recipient" --group people --binary "$base/hrec.2"; echo "status $?"
+echo "[away]"; installer --uninstall; echo "status $?"
+shells
+ls /etc/systemd/system/hrec* /etc/tmpfiles.d/hrec.conf
 echo scenario-is-over
 "#,
     );
-    let broken = between(&text, "[broken]", "scenario-is-over");
-    let order = [
+    let order = |text: &str, calls: &[&str]| {
+        let place = |call: &&str| text.find(*call).unwrap_or_else(|| panic!("no {call}: {text}"));
+        assert!(calls.iter().map(place).is_sorted(), "{text}");
+    };
+    let started = [
         "systemctl daemon-reload",
         "systemctl enable --now hrec-collect.socket",
         "systemctl start hrec-collect.service",
     ];
-    let places: Vec<_> = order
-        .iter()
-        .map(|call| broken.find(call).unwrap_or_else(|| panic!("{call}: {broken}")))
-        .collect();
-    assert!(places.is_sorted(), "{broken}");
+    let broken = between(&text, "[broken]", "[whole]");
+    order(broken, &started);
     assert!(
         broken.contains("the collector does not start: journalctl -u hrec-collect"),
         "{broken}"
     );
     assert!(broken.contains("undone\nstatus 1\nalice:/bin/bash"), "{broken}");
     assert_eq!(broken.matches("cannot access").count(), 2, "{broken}");
+    let whole = between(&text, "[whole]", "[again]");
+    order(whole, &started);
+    let last = [
+        "KEEP THIS SESSION OPEN",
+        "alice: /bin/bash -> ",
+        "systemctl try-reload-or-restart sshd.service",
+        "status 0",
+    ];
+    order(whole, &["systemctl start hrec-collect.service", last[0], last[1], last[2], last[3]]);
+    assert!(whole.ends_with("ExecStart=PREFIX/bin/hrec collect\nrecorded-2\n"), "{whole}");
+    let away = between(&text, "[away]", "scenario-is-over");
+    order(
+        away,
+        &[
+            "alice: /bin/bash again",
+            "systemctl disable --now hrec-collect.socket hrec-collect.service",
+            "status 0",
+        ],
+    );
+    assert!(away.contains("alice:/bin/bash zoe:/bin/zsh"), "{away}");
+    assert_eq!(away.matches("cannot access").count(), 2, "{away}");
 }
 
 /// What systemd thinks of the units, where it is installed.

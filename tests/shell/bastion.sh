@@ -139,7 +139,7 @@ collector_by_hand() {
 collector() {
     while :; do
         if [[ ! -e $base/no-collector ]]; then
-            setpriv --reuid hrec --regid hrec --clear-groups --reset-env "$base/bin/hrec" collect 2>>"$base/collect.log" || :
+            setpriv --reuid hrec --regid hrec --clear-groups --reset-env --inh-caps +kill --ambient-caps +kill "$base/bin/hrec" collect 2>>"$base/collect.log" || :
         fi
         sleep 0.1
     done

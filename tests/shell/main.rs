@@ -11,6 +11,7 @@ mod support;
 
 mod attacks;
 mod bastion;
+mod doctor;
 mod programs;
 mod same;
 mod sealed;

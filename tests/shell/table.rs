@@ -134,7 +134,7 @@ fn the_table_has_each_attack_and_each_attack_has_a_test() {
         include_str!("attacks/collector.rs"),
     ];
     for attack in ATTACKS {
-        let call = format!("\"{attack}\",");
+        let call = format!("row(\n        \"{attack}\",\n");
         let calls: usize = tests.iter().map(|text| text.matches(&call).count()).sum();
         assert_eq!(calls, 1, "{attack}");
     }

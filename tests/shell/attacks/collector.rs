@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 
 use super::everything;
@@ -39,6 +40,13 @@ def hello(id, manifest=None, v=1, role="session"):
     if manifest is not None:
         words["manifest"] = manifest
     return frame(1, json.dumps(words).encode())
+moment = time.gmtime()
+now = time.strftime("%Y%m%dT%H%M%S.000Z", moment)
+START = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", moment)
+# As much as a session must have sent before its program starts.
+def begun():
+    record = struct.pack("<I", 60) + os.urandom(60)
+    return [frame(2, struct.pack("<IQ", 0, 0) + HEAD), frame(2, struct.pack("<IQ", 1, 0) + record), frame(3, b"")]
 def tell(what, data):
     taken = data[4:5] == b"\x10"
     print(what, "TAKEN" if taken else "refused", data[5:300].decode("utf-8", "replace"), flush=True)
@@ -54,8 +62,10 @@ def attempt(what, *frames):
 "#;
 
 fn peer(bastion: &Bastion, manifest: &Value, attempts: &str) -> String {
+    let head = std::fs::read(finished(bastion, manifest["id"].as_str().unwrap())).unwrap();
     let program = format!(
-        "SOCKET = \"/run/hrec/collect.sock\"\nMANIFEST = {:?}\n{PEER}\nmanifest = json.loads(MANIFEST)\n{attempts}",
+        "SOCKET = \"/run/hrec/collect.sock\"\nHEAD = bytes.fromhex('{}')\nMANIFEST = {:?}\n{PEER}\nmanifest = json.loads(MANIFEST)\n{attempts}",
+        HEXLOWER.encode(&head),
         manifest.to_string()
     );
     let out = bastion.broken_in("alice", &program);
@@ -163,16 +173,16 @@ attempt("role", hello("x", {}, role="root"))
 attempt("id", hello("../../../etc/passwd", manifest))
 attempt("manifest", hello("x", {"id": 7}))
 attempt("early", frame(2, bytes(12)), frame(3, b""))
-now = time.strftime("%Y%m%dT%H%M%S.000Z", time.gmtime())
 def own(n):
     id = "%s-alice-bash-AAAAAAA%d" % (now, n)
-    return id, dict(manifest, id=id, state="live")
+    return id, dict(manifest, id=id, start=START, state="live")
 for n, (what, offset) in enumerate([("gap", 1 << 20), ("before", 0), ("huge", (1 << 64) - 1)], 2):
     id, mine = own(n)
     s = connect()
     s.sendall(hello(id, mine))
     tell("begin-" + what, answers(s))
-    s.sendall(frame(2, struct.pack("<IQ", 0, 0) + os.urandom(3000)))
+    for one in begun():
+        s.sendall(one)
     s.sendall(frame(2, struct.pack("<IQ", 0, offset) + b"false"))
     s.shutdown(socket.SHUT_WR)
     s.settimeout(30)
@@ -185,17 +195,16 @@ for n, (what, offset) in enumerate([("gap", 1 << 20), ("before", 0), ("huge", (1
         if not got:
             break
         data += got
-    print(what, "refused" if b"offset" in data else "TAKEN", data[-200:], flush=True)
+    print(what, "refused" if b"offset" in data else "overlooked", data[-200:], flush=True)
 stalled = [connect() for _ in range(50)]
 for s in stalled:
     s.sendall(struct.pack("<I", 1000) + b"\x01")
 print("stalled", flush=True)
 "#,
     );
-    for what in [
-        "garbage", "length", "empty", "version", "role", "id", "manifest", "early", "gap",
-        "before", "huge",
-    ] {
+    for what in
+        ["garbage", "length", "empty", "version", "role", "id", "manifest", "early", "gap", "huge"]
+    {
         assert!(
             told.lines().any(|line| line.starts_with(&format!("{what} refused"))),
             "{what}: {told}"
@@ -203,13 +212,17 @@ print("stalled", flush=True)
     }
     bystander_is_unharmed(&bastion, bob);
     assert_eq!(std::fs::read(&file).unwrap(), before, "what was there is as it was");
+    // Bytes that are there are not written again.
+    let parts = bastion.root("find /var/lib/hrec -name '*-AAAAAAA3.*.part' -exec cat {} +");
+    assert_eq!(parts.stdout, before, "{told}");
     assert!(bastion.ssh("alice", "echo later", b"").status.success());
     assert!(everything(&bastion, "alice").contains("later"));
     row(
         "garbage",
         "as somebody who has broken the set-group-ID program: random bytes, lengths, versions, roles and paths that \
          are none, offsets before and beyond the end, connections that stall",
-        "each is refused, with a reference that is in the collector's log; others notice nothing",
+        "each is refused, with a reference that is in the collector's log; bytes for what is there already are \
+         overlooked; others notice nothing",
         "what was there before is unchanged; what such a peer began is its own, interrupted",
     );
 }
@@ -227,15 +240,14 @@ fn attack_forged_sessions() {
         &format!(
             r#"
 live = {live}
-now = time.strftime("%Y%m%dT%H%M%S.000Z", time.gmtime())
 attempt("live", hello(live, dict(manifest, id=live)))
 attempt("resume", hello(live))
 attempt("name", hello(now + "-bob-bash-AAAAAAA2", dict(manifest, id=now + "-bob-bash-AAAAAAA2")))
 id = now + "-alice-bash-AAAAAAA3"
-claims = dict(manifest, id=id, state="live", identity={{
+claims = dict(manifest, id=id, start=START, state="live", identity={{
     "user": {{"value": "bob", "trust": "kernel"}}, "uid": {{"value": 64102, "trust": "kernel"}},
     "login_user": {{"value": "root", "trust": "pam"}}}})
-attempt("claims", hello(id, claims))
+attempt("claims", hello(id, claims), *begun())
 "#,
             live = bobs["id"]
         ),
