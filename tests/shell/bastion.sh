@@ -99,6 +99,12 @@ if [[ ${6:-} == broken ]]; then
     sed -i -e 's/^AcceptEnv.*/AcceptEnv */' -e 's/^Subsystem.*/Subsystem sftp internal-sftp/' \
         -e '1i PermitUserEnvironment yes' /etc/ssh/sshd_config
 fi
+if [[ ${6:-} == collector ]]; then
+    sed -i "s#^min_free#collector = \"$base/collector\"\n&#" /etc/hrec/config.toml
+    mkdir "$base/keeper"
+    HOME="$base/keeper" "$base/bin/hrec" collect &
+    until [[ -S $base/collector ]]; do sleep 0.05; done
+fi
 # What the host's root would be told.
 { "$base/bin/hrec" doctor --bastion --json || :; } >"$base/doctor.json"
 /usr/sbin/sshd -D -e &
