@@ -24,6 +24,8 @@ const ANCHORS: std::time::Duration = std::time::Duration::from_secs(30);
 pub fn run(config: &Config) -> Result<ExitCode> {
     // What sessions send is encrypted, the keys that sign are not.
     privilege::close_memory();
+    // And nobody else reads what it writes, whoever started it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     end_when_asked().context("cannot wait for signals")?;
     let keys = Host { ledger: Access::new(config), signer: own_signer(config)? };
     let options = Options {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Live;
 use super::session::Recording;
 
 /// All of them, by id.
@@ -21,14 +22,22 @@ impl Away {
         self.changed.notify_all();
     }
 
-    /// Takes one, waiting for it to be left: whoever has it is told to.
-    pub(super) fn take(&self, id: &str, limit: Duration) -> Option<Box<Recording>> {
+    /// Takes one, waiting for it to be left: whoever has it is told to. `None`
+    /// where it has ended instead.
+    pub(super) fn take(&self, live: &Live, limit: Duration) -> Option<Box<Recording>> {
         let all = self.lock();
         let (mut all, _) = self
             .changed
-            .wait_timeout_while(all, limit, |all| !all.contains_key(id))
+            .wait_timeout_while(all, limit, |all| !all.contains_key(&live.id) && !live.seen().ended)
             .unwrap_or_else(PoisonError::into_inner);
-        all.remove(id)
+        all.remove(&live.id)
+    }
+
+    /// One that somebody may wait for has ended.
+    pub(super) fn wake(&self) {
+        // Whoever has looked, and not waited yet, is not missed.
+        drop(self.lock());
+        self.changed.notify_all();
     }
 
     /// Takes one that was lost for the so-manieth time, if it is still here.

@@ -44,7 +44,8 @@ pub(super) enum How {
 pub(super) fn seal(daemon: &Daemon, recording: &mut Recording, how: How) -> Result<Done, Error> {
     let store = &daemon.options.store;
     let end = recording.record.end.clone();
-    let finished = end.as_ref().is_some_and(|end| end.finished);
+    // Also where only its name tells that it is whole, after a power cut.
+    let finished = recording.held.is_finished() || end.as_ref().is_some_and(|end| end.finished);
     let mut sealed = match &end {
         Some(end) => claim::ended(&recording.record.manifest, end)
             .map_err(|refusal| Error::Peer(refusal.sentence))?,
@@ -57,7 +58,6 @@ pub(super) fn seal(daemon: &Daemon, recording: &mut Recording, how: How) -> Resu
     let mut bytes = 0;
     if finished {
         bytes = recording.held.finish()?;
-        recording.held.remove_journals();
     } else {
         recording.held.sync()?;
     }
@@ -78,6 +78,10 @@ pub(super) fn seal(daemon: &Daemon, recording: &mut Recording, how: How) -> Resu
             what: "seal",
             source: std::io::Error::other(error.to_string()),
         })?;
+    recording.held.names_are_durable();
+    if finished {
+        recording.held.remove_journals();
+    }
     let told = tell(daemon, &sealed, done.unsealed.is_none());
     done.untold = told.err();
     for why in done.unsealed.iter().chain(&done.untold) {
@@ -133,6 +137,7 @@ pub(super) fn over(daemon: &Daemon, recording: &Recording) {
     daemon.usage.ended(&recording.live.id);
     daemon.sessions.remove(&recording.live.id);
     recording.live.ended();
+    daemon.away.wake();
 }
 
 /// What came of a recording that this peer has made, where it is sealed: its

@@ -271,6 +271,19 @@ impl Held {
     /// # Errors
     /// When the disk refuses.
     pub(super) fn sync(&mut self) -> Result<Vec<Ack>, Error> {
+        let acks = self.sync_contents()?;
+        if std::mem::take(&mut self.made) {
+            self.sync_dir()?;
+        }
+        Ok(acks)
+    }
+
+    /// The same, but for the files' names, which somebody makes durable who has
+    /// more to do in their directory: [`Held::names_are_durable`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn sync_contents(&mut self) -> Result<Vec<Ack>, Error> {
         let mut acks = Vec::new();
         for (file, grown) in &mut self.files {
             if grown.durable < grown.length {
@@ -278,10 +291,12 @@ impl Held {
                 acks.push(Ack { file: *file, durable: grown.durable });
             }
         }
-        if std::mem::take(&mut self.made) {
-            self.sync_dir()?;
-        }
         Ok(acks)
+    }
+
+    /// The directory was synced by somebody else.
+    pub(super) fn names_are_durable(&mut self) {
+        self.made = false;
     }
 
     fn sync_dir(&mut self) -> Result<(), Error> {
@@ -299,6 +314,11 @@ impl Held {
     /// How much there is of each file.
     pub(super) fn lengths(&self) -> Vec<Ack> {
         self.files.iter().map(|(file, grown)| Ack { file: *file, durable: grown.length }).collect()
+    }
+
+    /// Whether the part has a finished recording's name.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// What all files take together.
@@ -320,8 +340,8 @@ impl Held {
         self.part.head.is_some() && self.files.values().any(record)
     }
 
-    /// Gives the part its name as a finished recording, durably. May be called
-    /// again. Its bytes.
+    /// Gives the part its name as a finished recording; whoever writes the
+    /// manifest makes that durable with it. May be called again. Its bytes.
     ///
     /// # Errors
     /// When the disk refuses; or there is no part.
@@ -336,12 +356,12 @@ impl Held {
             RealDisk.rename(&from, &to).map_err(Error::disk("rename"))?;
             self.finished = true;
         }
-        self.sync_dir()?;
         Ok(bytes)
     }
 
-    /// Removes the journals of a finished recording: all that is in them is in
-    /// it. One that stays is ignored beside it.
+    /// Removes the journals of a finished recording, whose name and manifest are
+    /// durable: all that is in them is in it. One that stays is ignored beside
+    /// it.
     pub(super) fn remove_journals(&mut self) {
         let numbers: Vec<u32> = self.files.keys().copied().filter(|n| *n != PART).collect();
         for number in numbers {
@@ -368,7 +388,8 @@ impl Held {
             size: grown.length,
             sha256: HEXLOWER.encode(&grown.digest.clone().finalize()),
         };
-        self.files.iter().map(digest).collect()
+        let part_only = |number: &u32| !self.finished || *number == PART;
+        self.files.iter().filter(|(number, _)| part_only(number)).map(digest).collect()
     }
 
     /// For the manifest and the ledger.
@@ -530,10 +551,11 @@ mod tests {
         assert_eq!(held.finish().unwrap(), part.len() as u64);
         assert_eq!(held.finish().unwrap(), part.len() as u64);
         assert!(matches!(held.append(0, part.len() as u64, b"x"), Err(Error::Peer(_))));
+        assert_eq!(held.digests().len(), 1);
+        assert!(held.chain().unwrap().journal.is_some());
         held.remove_journals();
         assert!(!paths.part().exists() && !paths.journal(0).exists());
         assert_eq!(std::fs::read(paths.finished()).unwrap(), part);
-        assert_eq!(held.digests().len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::record::{self, Record};
 use super::session::{self, Recording};
 use super::{Daemon, Live};
 use crate::recording::{Id, Paths};
-use crate::seal::manifest::{Manifest, State};
+use crate::seal::manifest::{self, Manifest, State};
 use crate::store::{Entry, Local};
 use crate::sys::peer;
 
@@ -110,7 +110,10 @@ fn search(daemon: &Arc<Daemon>) {
     for Entry { id, dir } in entries {
         let Some(parsed) = Id::parse(&id) else { continue };
         let paths = Paths::in_dir(&dir, &parsed);
-        if daemon.sessions.get(&id).is_some() || !paths.part().exists() {
+        // Of a store of years this reads the few manifests that may be live:
+        // what is sealed has its seal.
+        let ended = !paths.part().exists() && manifest::signature(&paths.manifest()).exists();
+        if ended || daemon.sessions.get(&id).is_some() {
             continue;
         }
         let Ok(manifest) = Manifest::read(&paths.manifest()) else { continue };

@@ -17,6 +17,7 @@ use super::ending::{self, How};
 use super::held::{self, Held};
 use super::login::As;
 use super::record::Record;
+use super::usage::Usage;
 use super::{Daemon, Live, Refusal, claim};
 use crate::format::chain::ChainState;
 use crate::format::wire::{self, Append, Begins, Decoder, Done, End, Has, Hello, kind};
@@ -110,21 +111,14 @@ fn admit(
         }
         live.hang_up();
         let limit = daemon.options.wait + MARGIN;
-        return daemon
-            .away
-            .take(id.as_str(), limit)
-            .map(Some)
-            .ok_or_else(|| format!("{id} has ended").into());
+        return match daemon.away.take(&live, limit) {
+            Some(recording) => Ok(Some(recording)),
+            // It has ended just now, and its answer may be lost.
+            None => tell_done(daemon, stream, peer, &id),
+        };
     }
     let Some(manifest) = begins.manifest else {
-        return ending::done(daemon, &id, peer).map_or_else(
-            || Err(format!("no recording {id} is being made").into()),
-            |done| {
-                let has = Has { begun: true, done: Some(done), ..Has::default() };
-                let _ = wire::write(&mut &*stream, kind::OK, &has);
-                Ok(None)
-            },
-        );
+        return tell_done(daemon, stream, peer, &id);
     };
     let user = claim::user(peer.uid);
     claim::check(&id, &user)?;
@@ -144,6 +138,20 @@ fn admit(
         return Err(format!("the collector's store refuses: {error}").into());
     }
     Ok(Some(Box::new(Recording { live, held, record, begun: false, losses: 0 })))
+}
+
+/// Tells a peer again what came of its recording.
+fn tell_done(
+    daemon: &Daemon,
+    mut stream: &UnixStream,
+    peer: &Peer,
+    id: &Id,
+) -> Result<Option<Box<Recording>>, Refusal> {
+    let done = ending::done(daemon, id, peer)
+        .ok_or_else(|| Refusal::from(format!("no recording {id} is being made")))?;
+    let has = Has { begun: true, done: Some(done), ..Has::default() };
+    let _ = wire::write(&mut stream, kind::OK, &has);
+    Ok(None)
 }
 
 /// Says where the recording stands. Of one that has begun that is durable: of
@@ -260,6 +268,9 @@ impl<'a> Connection<'a> {
             let left = match kind {
                 kind::APPEND => match Append::parse(body) {
                     Ok(Append { file, offset, bytes }) => {
+                        if let Err(refusal) = Usage::room(self.daemon, bytes.len()) {
+                            return Some(Left::Refused(refusal, How::StoreFailed));
+                        }
                         recording.held.append(file, offset, bytes).err().map(not_taken)
                     }
                     Err(error) => Some(peers(error.to_string())),
@@ -326,8 +337,9 @@ impl<'a> Connection<'a> {
         recording.record.end = Some(end);
         match ending::seal(self.daemon, recording, How::Said) {
             Ok(done) => {
-                let _ = recording.live.answer(|stream| answer(stream, kind::OK, &done));
+                // First, so that whoever loses the answer finds it over.
                 ending::over(self.daemon, recording);
+                let _ = recording.live.answer(|stream| answer(stream, kind::OK, &done));
                 Left::Ended
             }
             Err(error) => not_taken(error),
@@ -354,7 +366,7 @@ fn begin(daemon: &Daemon, recording: &mut Recording) -> Option<Left> {
         if !recording.held.is_begun() {
             return Some(peers("there is no beginning of a recording yet".to_owned()));
         }
-        if let Err(error) = recording.held.sync() {
+        if let Err(error) = recording.held.sync_contents() {
             return Some(not_taken(error));
         }
         let path = recording.held.paths().manifest();
@@ -363,6 +375,7 @@ fn begin(daemon: &Daemon, recording: &mut Recording) -> Option<Left> {
             let refusal = Refusal::from(error.to_string());
             return Some(Left::Refused(refusal, How::StoreFailed));
         }
+        recording.held.names_are_durable();
         if let Err(why) = start(recording).and_then(|events| daemon.clerk.enter(events)) {
             let _ = std::fs::remove_file(&path);
             // It may be in it all the same.
@@ -421,6 +434,7 @@ pub(super) fn end(daemon: &Arc<Daemon>, mut recording: Box<Recording>, how: How)
         daemon.usage.forget(&live.id);
         daemon.sessions.remove(&live.id);
         live.ended();
+        daemon.away.wake();
         return;
     }
     ending::seal_at_last(daemon, &mut recording, how);

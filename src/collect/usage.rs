@@ -66,17 +66,26 @@ impl Usage {
         bytes: u64,
     ) -> Result<(), Refusal> {
         let options = &daemon.options;
-        let (part, most) = RESERVE;
-        let reserve = (options.min_free / part).min(most);
-        let free = free(&options.store);
-        if free < reserve {
-            return Err(format!("the collector's disk has only {free} bytes free").into());
-        }
         if options.quota == 0 && options.quota_user == 0 {
             return Ok(());
         }
         self.lock().recent.insert(live.id.clone(), (live.uid, bytes, None));
         self.check(daemon, live.uid)
+    }
+
+    /// Whether there is room for so many bytes more: what is left over is for
+    /// the seals of those who are refused.
+    ///
+    /// # Errors
+    /// When there is not.
+    pub(super) fn room(daemon: &Daemon, bytes: usize) -> Result<(), Refusal> {
+        let (part, most) = RESERVE;
+        let reserve = (daemon.options.min_free / part).min(most);
+        let free = free(&daemon.options.store);
+        if free < reserve.saturating_add(bytes as u64) {
+            return Err(format!("the collector's disk has only {free} bytes free").into());
+        }
+        Ok(())
     }
 
     fn check(&self, daemon: &Daemon, uid: u32) -> Result<(), Refusal> {

@@ -121,6 +121,15 @@ def shell(samples):
     print_table(["", "without", "with hrec", "that is", "failed"], rows)
 
 
+def collect(samples):
+    rows = []
+    for sample in samples:
+        for key, value in sample.items():
+            if key != "what":
+                rows.append([sample["what"], key.replace("_", " "), f"{value:.2f}"])
+    print_table(["", "", "is"], rows)
+
+
 def kills(samples):
     head = ("kills", "unreadable", "median_ms", "p99_ms", "worst_ms")
     print_table(["load", "kills", "unreadable", "lost ms", "99 %", "worst"], [[s["load"], *(s[key] for key in head)] for s in samples])
@@ -155,7 +164,7 @@ def report(results):
         print(f"## {test}: {results['tests'][test]['what']}")
         {
             "sizes": sizes, "seek": seek, "search": search, "player": player, "recipients": recipients, "verify-all": verify_all,
-            "ledger": ledger, "shell": shell, "kills": kills,
+            "ledger": ledger, "shell": shell, "collect": collect, "kills": kills,
         }[test](samples)
     print("## What must be reached" + (" (of a quick run: a look, not a figure)" if results["quick"] else ""))
     rows = demands.judged(results)

@@ -17,7 +17,7 @@ WITH, WITHOUT = "alice", "carol"
 class Host:
     """Of tests/shell/bastion.sh; ends with its processes."""
 
-    def __init__(self, hrec, place):
+    def __init__(self, hrec, place, collector=False):
         self.base = tempfile.mkdtemp(prefix="hrec-bench-", dir=place)
         at = self.base
         while at != "/":  # its people must get there
@@ -39,7 +39,7 @@ class Host:
         self.log = open(f"{self.base}/log", "w+")
         namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         self.process = subprocess.Popen(
-            [*namespaces, SCRIPT, self.base, hrec, str(port), recipient, ""],
+            [*namespaces, SCRIPT, self.base, hrec, str(port), recipient, "", "collector" if collector else ""],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
         )
         self.options = [

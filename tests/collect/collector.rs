@@ -42,6 +42,19 @@ impl Collector {
         collector
     }
 
+    /// Starts it by a shell that does this.
+    pub fn start_by(&mut self, before: &str) {
+        before.clone_into(&mut self.before);
+        self.again();
+    }
+
+    /// Ends it as a supervisor does.
+    pub fn terminate(&mut self) {
+        let pid = rustix::process::Pid::from_raw(self.pid()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(self.child.take().unwrap().wait().unwrap().code(), Some(0), "{}", self.log());
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.sandbox.path("runtime/collect")
     }

@@ -72,3 +72,41 @@ fn a_megabyte_a_flood_and_many_at_once() {
     collector.verify();
     assert_eq!(collector.sandbox.stored(".journal.0").len(), 0);
 }
+
+#[test]
+fn a_supervisor_hands_the_socket_over_and_hears_of_it() {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+    let mut collector = Collector::absent("");
+    let notify = collector.sandbox.path("runtime/notify");
+    let supervisor = UnixDatagram::bind(&notify).unwrap();
+    supervisor.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+    // sd_listen_fds(3): descriptor 3, and the process that it is for.
+    let python = tool("python3").display().to_string();
+    let hand_over = "import os,socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(9); \
+                     os.dup2(s.fileno(),3); os.set_inheritable(3,True); os.environ.update(LISTEN_PID=str(os.getpid()),LISTEN_FDS=\"1\"); \
+                     os.execvp(\"hrec\",[\"hrec\",\"collect\"])";
+    let socket = collector.socket().display().to_string();
+    collector.start_by(&format!(
+        "export NOTIFY_SOCKET={} WATCHDOG_USEC=200000; exec {python} -c '{hand_over}' {socket};",
+        notify.display()
+    ));
+    let mut heard = [0; 64];
+    let mut next = || {
+        let count = supervisor.recv(&mut heard).unwrap();
+        String::from_utf8_lossy(&heard[..count]).into_owned()
+    };
+    assert_eq!(next(), "READY=1");
+    assert_eq!(next(), "WATCHDOG=1");
+    assert_eq!(next(), "WATCHDOG=1");
+    assert!(collector.rec("true").status.success(), "{}", collector.log());
+    // Another one finds the store taken.
+    let second = collector.sandbox.hrec(&["collect"]);
+    assert_eq!(second.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another collector holds"), "{said}");
+    assert!(collector.rec("true").status.success(), "{}", collector.log());
+    collector.terminate();
+    collector.settled(2);
+    collector.verify();
+}

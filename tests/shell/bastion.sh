@@ -203,6 +203,12 @@ if [[ $how == broken ]]; then
         -e '1i PermitUserEnvironment yes' -e '1i X11Forwarding yes' /etc/ssh/sshd_config
     sed -i 's/^Match User bob,eve/Match User bob\n    ForceCommand internal-sftp\nMatch User eve/' /etc/ssh/sshd_config
 fi
+if [[ ${6:-} == collector ]]; then
+    sed -i "s#^min_free#collector = \"$base/collector\"\n&#" /etc/hrec/config.toml
+    mkdir "$base/keeper"
+    HOME="$base/keeper" "$base/bin/hrec" collect &
+    until [[ -S $base/collector ]]; do sleep 0.05; done
+fi
 # What the host's root would be told.
 { "$base/bin/hrec" doctor --bastion --json || :; } >"$base/doctor.json"
 /usr/sbin/sshd -D -e &
