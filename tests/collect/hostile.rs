@@ -120,10 +120,12 @@ fn other_process(collector: &Collector, uid: Option<&str>, said: &[u8]) -> Vec<u
     outcome.stdout
 }
 
+type Lie = fn(&mut Peer);
+
 #[test]
 fn a_lie_ends_the_liars_recording_and_changes_nothing_of_it() {
     let collector = Collector::start("");
-    let lies: [(&str, fn(&mut Peer)); 6] = [
+    let lies: [(&str, Lie); 6] = [
         ("bytes came for offset", |peer| peer.append(1, 9_000_000, b"x")),
         ("bytes came for offset", |peer| peer.append(7, 1, b"x")),
         ("out of turn", |peer| peer.plain(kind::ACK, b"{}")),

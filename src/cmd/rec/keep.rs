@@ -101,7 +101,7 @@ pub struct Keeper {
 /// Who writes the end of it.
 enum By {
     /// This process, with its key.
-    Session(Sealing),
+    Session(Box<Sealing>),
     /// The collector.
     Collector(Collected),
 }
@@ -162,7 +162,7 @@ impl Keep {
             start: session.start,
             sync: config.record_sync.value,
             target: Found::default(),
-            by: By::Session(sealing),
+            by: By::Session(Box::new(sealing)),
         };
         let notice = match &keeper.by {
             By::Session(sealing) => to.notice(sealing.made.as_deref()),
