@@ -133,7 +133,7 @@ fn a_file_that_is_refused_at_its_end_has_the_digest_of_what_passed() {
     follower.feed(Side::Client, b"C0644 4 a\n", &mut facts);
     follower.feed(Side::Server, b"\0", &mut facts);
     follower.feed(Side::Client, b"data\0", &mut facts);
-    assert_eq!(follower.taken(), [0..4]);
+    assert!(matches!(follower.taken(), [one] if *one == (0..4)));
     follower.feed(Side::Server, b"\x01scp: x: No space left on device\n", &mut facts);
     follower.finish(&mut facts);
     assert_eq!(facts[0].fields["sha256"], json!(null));
