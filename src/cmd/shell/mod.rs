@@ -209,12 +209,16 @@ fn is_own_doing(error: &anyhow::Error) -> bool {
     const LIMITS: [i32; 6] =
         [libc::EDQUOT, libc::EFBIG, libc::EMFILE, libc::ENOMEM, libc::EAGAIN, libc::EINTR];
     error.chain().any(|cause| {
+        let of_system = cause.downcast_ref::<std::io::Error>();
+        // What an error of the system's carries is not in the chain.
+        let carried = of_system.and_then(std::io::Error::get_ref);
+        let refused = match carried {
+            Some(carried) => carried.downcast_ref(),
+            None => cause.downcast_ref(),
+        };
         matches!(cause.downcast_ref(), Some(store::Error::Quota { .. }))
-            || cause
-                .downcast_ref::<store::collector::Error>()
-                .is_some_and(store::collector::Error::is_own_doing)
-            || cause
-                .downcast_ref::<std::io::Error>()
+            || refused.is_some_and(store::collector::Error::is_own_doing)
+            || of_system
                 .and_then(std::io::Error::raw_os_error)
                 .is_some_and(|errno| LIMITS.contains(&errno))
     })
