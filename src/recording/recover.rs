@@ -191,6 +191,9 @@ impl<R: Read> Lines<R> {
                 event => break event.unwrap_or_default(),
             }
         };
+        self.reader
+            .settle()
+            .map_err(|error| Error::io("read what was recorded for", &self.draft, error))?;
         let mut taken = self.taken.borrow_mut();
         let end = match event {
             Some(_) => usize::try_from(self.reader.place().text() - self.given).unwrap_or(0),

@@ -88,6 +88,17 @@ impl<R: BufRead> Lines<R> {
         self.again = true;
     }
 
+    /// Takes the last line out of what is read from, for whoever counts what
+    /// was.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        if let Some(lent) = self.lent.take() {
+            let line = self.inner.fill_buf()?.get(..lent - 1).unwrap_or_default();
+            self.buffer.extend_from_slice(line);
+            self.inner.consume(lent);
+        }
+        Ok(())
+    }
+
     fn read(&mut self, to_its_end: bool) -> io::Result<Option<Line<'_>>> {
         if std::mem::take(&mut self.again) {
             return self.line().map(Some);
@@ -191,11 +202,14 @@ mod tests {
         for capacity in 1..9 {
             let mut lines = Lines::new(io::BufReader::with_capacity(capacity, &b"a\nbcd\ne"[..]));
             for (expected, at) in [("a", 2), ("bcd", 6), ("e", 7)] {
-                for _ in 0..2 {
+                for _ in 0..3 {
                     let line = lines.next().unwrap().unwrap();
                     assert_eq!(line.text, expected.as_bytes());
                     assert_eq!(lines.place().0, at);
                     lines.again();
+                    if capacity % 2 == 0 {
+                        lines.settle().unwrap();
+                    }
                 }
                 lines.next().unwrap();
             }

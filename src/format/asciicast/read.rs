@@ -221,6 +221,18 @@ impl<R: BufRead> Reader<R> {
         event(raw).map(Some)
     }
 
+    /// Takes all that was read so far out of what is read from, for whoever
+    /// counts there: the last line may only have been looked at.
+    ///
+    /// # Errors
+    /// When reading fails.
+    pub fn settle(&mut self) -> std::io::Result<()> {
+        match &mut self.source {
+            Source::Lines(lines) => lines.settle(),
+            Source::Object(_) => Ok(()),
+        }
+    }
+
     /// As [`Reader::next_event`], but `pass` is offered output first: its time,
     /// and what is between the quotes of its JSON string, as it is written. Where
     /// it says `true`, that is all that is read of the event. It may only where it
