@@ -124,8 +124,12 @@ fn work(daemon: &Daemon) -> ! {
             if failed.get(id).is_some_and(|failed| failed.due > Instant::now()) {
                 continue;
             }
-            let files = files(&daemon.options.store, id);
-            let result = if files.is_empty() { Ok(()) } else { run(&backlog.command, &files) };
+            let result = match files(&daemon.options.store, id) {
+                // They were removed meanwhile, as retention may.
+                Ok(files) if files.is_empty() => Ok(()),
+                Ok(files) => run(&backlog.command, &files),
+                Err(error) => Err(format!("its directory cannot be read: {error}")),
+            };
             let Err(why) = result else {
                 if failed.remove(id).is_some() {
                     daemon.log.say(&format!("collect.after_seal has succeeded for {id}"));
@@ -153,11 +157,15 @@ fn work(daemon: &Daemon) -> ! {
 
 /// A recording's files as they stay: what was recorded first, then what is said
 /// of it.
-fn files(store: &Path, id: &Id) -> Vec<PathBuf> {
+fn files(store: &Path, id: &Id) -> io::Result<Vec<PathBuf>> {
     let (year, month, day) = id.date();
     let dir = store.join("recordings").join(year).join(month).join(day);
-    let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?.collect::<io::Result<Vec<_>>>()?,
+    };
     let mut files: Vec<PathBuf> = entries
+        .into_iter()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter(|entry| {
             entry.file_name().to_str().is_some_and(|name| is_file_of(id.as_str(), name))
@@ -175,7 +183,7 @@ fn files(store: &Path, id: &Id) -> Vec<PathBuf> {
     };
     let number = |path: &PathBuf| path.file_name().and_then(|name| paths.journal_number(name));
     files.sort_by_key(|path| (rank(path), number(path), path.clone()));
-    files
+    Ok(files)
 }
 
 fn run(command: &str, files: &[PathBuf]) -> Result<(), String> {
@@ -231,7 +239,11 @@ mod tests {
         }
         fs::write(day.join("20261121T141503.123Z-ann-db1-BBBBBBBB.manifest.json"), "").unwrap();
         let want: Vec<PathBuf> = order.iter().map(|end| day.join(format!("{id}{end}"))).collect();
-        assert_eq!(files(dir.path(), &id), want);
+        assert_eq!(files(dir.path(), &id).unwrap(), want);
+        fs::remove_dir_all(dir.path().join("recordings")).unwrap();
+        assert!(files(dir.path(), &id).unwrap().is_empty());
+        fs::write(dir.path().join("recordings"), "").unwrap();
+        assert!(files(dir.path(), &id).is_err());
     }
 
     #[test]

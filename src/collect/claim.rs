@@ -13,8 +13,9 @@ use crate::sys::peer::Peer;
 use crate::sys::{clock, users};
 
 /// How far the time in an id may be from now: clocks are one host's, and a
-/// session that waited for the collector began before.
-const NEAR: i64 = 300;
+/// session that waited for the collector began before. By more than 120 s the
+/// ledger's entry and the manifest would contradict each other.
+const NEAR: i64 = 100;
 
 /// How far the start may be from what the id says: that has milliseconds.
 const SAME: i64 = 2;

@@ -31,6 +31,7 @@ pub(super) fn hold(store: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(Error::io("open", &path))?;
+    sharing::share(&file, &path).map_err(Error::io("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Held(store.to_owned())),

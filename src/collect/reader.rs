@@ -173,7 +173,10 @@ pub fn attend(
     let mut desk =
         Desk { stream, out: BufWriter::with_capacity(1 << 16, stream), store, reader, host };
     if !reader.reads && !reader.ends {
-        return desk.refuse("a reading", "you are not in collect.readers of this collector");
+        return desk.refuse(
+            "a reading",
+            "you are neither in collect.readers nor in collect.enders of this collector",
+        );
     }
     desk.say(&Say::Hello { v: reading::VERSION })?;
     desk.out.flush()?;

@@ -38,6 +38,9 @@ impl<'a> Draft<'a> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| Error::io("create", path, error))?;
+        // Root recovers and encrypts anew what others go on with.
+        crate::sys::sharing::share(&file, path)
+            .map_err(|error| Error::io("create", path, error))?;
         Ok(Self { path, file, size: 0, digest: Sha256::new() })
     }
 

@@ -293,6 +293,7 @@ impl Drop for Drafts {
 
 fn create(path: &Path, content: &[u8], sync: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    crate::sys::sharing::share(&file, path)?;
     file.write_all(content)?;
     if sync { file.sync_all() } else { Ok(()) }
 }

@@ -1,14 +1,17 @@
-//! Directories that several users write to by way of one group: a host's store,
-//! where each session is its person's process in the store's group.
+//! Directories that others write to as well: a host's store, where each session
+//! is its person's process in the store's group, or where a collector is at
+//! work.
 //!
-//! Whether a directory is one is seen by its mode, group-writable and
+//! Whether a directory is shared is seen by its mode, group-writable and
 //! set-group-ID (`chmod 2770`): so what root adds stays writable for the
-//! sessions. Knows nothing of what is kept there. Its invariant: nothing is
-//! shared that lies in a directory that is not.
+//! sessions. In one that is not, what root adds is its owner's, as everything
+//! else there. Knows nothing of what is kept there. Its invariant: nothing is
+//! shared that lies in a directory that is not, and nothing is given away that
+//! lies elsewhere.
 
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown, lchown};
 use std::path::Path;
 
 const SHARED: u32 = 0o2020;
@@ -20,16 +23,22 @@ pub fn is_shared(dir: &Path) -> bool {
 }
 
 /// Makes a directory and those above it: shared below one that is shared, else
-/// for their owner alone.
+/// for their owner alone, whose is the directory above.
 ///
 /// # Errors
 /// mkdir(2)'s. One that is there is none.
 pub fn create_dir_all(dir: &Path) -> io::Result<()> {
     let missing = |dir: &&Path| dir.symlink_metadata().is_err();
     let made: Vec<&Path> = dir.ancestors().take_while(missing).collect();
-    let shared = dir.ancestors().nth(made.len()).is_some_and(is_shared);
-    if !shared {
-        return DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    let above = dir.ancestors().nth(made.len());
+    if !above.is_some_and(is_shared) {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        if let Some(owner) = above.and_then(|above| above.metadata().ok()).and_then(other) {
+            for dir in made {
+                lchown(dir, Some(owner.uid()), Some(owner.gid()))?;
+            }
+        }
+        return Ok(());
     }
     for dir in made.into_iter().rev() {
         // In one step: another session may look at it at once.
@@ -44,15 +53,37 @@ pub fn create_dir_all(dir: &Path) -> io::Result<()> {
     dir.metadata().map(drop)
 }
 
-/// Lets the group write a file of ours that is in a shared directory.
+/// Lets the group write a file of ours that is in a shared directory; in another,
+/// what root has made is its owner's from now on.
 ///
 /// # Errors
-/// fstat(2)'s and fchmod(2)'s.
+/// fstat(2)'s, fchmod(2)'s and fchown(2)'s.
 pub fn share(file: &File, path: &Path) -> io::Result<()> {
-    if !path.parent().is_some_and(is_shared) {
-        return Ok(());
+    let Some(dir) = path.parent().and_then(|dir| dir.metadata().ok()) else { return Ok(()) };
+    let data = file.metadata()?;
+    if dir.mode() & SHARED == SHARED {
+        return open_to_group(&data, |mode| file.set_permissions(Permissions::from_mode(mode)));
     }
-    open_to_group(&file.metadata()?, |mode| file.set_permissions(Permissions::from_mode(mode)))
+    match other(dir) {
+        Some(owner) if data.uid() == 0 && is_only_there(&data, path) => {
+            fchown(file, Some(owner.uid()), Some(owner.gid()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The owner of what we as root make there, where that is somebody else.
+fn other(dir: Metadata) -> Option<Metadata> {
+    Some(dir).filter(|dir| rustix::process::geteuid().is_root() && dir.uid() != 0)
+}
+
+/// Whether a file is what has this name and no other: neither a link of the
+/// owner's led elsewhere, nor is it a second name for something of root's.
+fn is_only_there(data: &Metadata, path: &Path) -> bool {
+    let named = path.symlink_metadata();
+    data.is_file()
+        && data.nlink() == 1
+        && named.is_ok_and(|named| (named.dev(), named.ino()) == (data.dev(), data.ino()))
 }
 
 fn open_to_group(data: &Metadata, set: impl FnOnce(u32) -> io::Result<()>) -> io::Result<()> {
@@ -86,6 +117,38 @@ mod tests {
             file.set_permissions(Permissions::from_mode(0o600)).unwrap();
             share(&file, &path).unwrap();
             assert_eq!(mode(&path), want_file, "{root:o}");
+        }
+    }
+
+    #[test]
+    fn what_root_makes_in_somebody_elses_directory_is_theirs() {
+        assert!(rustix::process::geteuid().is_root(), "run this as root, in a container say");
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        std::fs::create_dir(&theirs).unwrap();
+        lchown(&theirs, Some(64_321), Some(64_322)).unwrap();
+        create_dir_all(&theirs.join("a/b")).unwrap();
+        let owner = |path: &Path| {
+            let data = path.symlink_metadata().unwrap();
+            (data.uid(), data.gid())
+        };
+        let made = |name: &str| {
+            let path = theirs.join(name);
+            let file = std::fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+            share(&file, &path).unwrap();
+            path
+        };
+        for path in [theirs.join("a"), theirs.join("a/b"), made("a/b/c")] {
+            assert_eq!(owner(&path), (64_321, 64_322), "{path:?}");
+        }
+        // What is elsewhere stays whose it is.
+        let own = dir.path().join("own");
+        std::fs::write(&own, "").unwrap();
+        std::os::unix::fs::symlink(&own, theirs.join("link")).unwrap();
+        std::fs::hard_link(&own, theirs.join("second")).unwrap();
+        for name in ["link", "second"] {
+            made(name);
+            assert_eq!(owner(&own), (0, 0), "{name}");
         }
     }
 

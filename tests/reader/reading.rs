@@ -110,7 +110,7 @@ fn who_is_not_named_gets_a_sentence_and_a_reference() {
         assert_eq!(refused.status.code(), Some(125), "{refused:?}");
         let text = said(&refused);
         assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.contains("you are not in collect.readers"), "{text}");
+        assert!(text.contains("you are neither in collect.readers"), "{text}");
         let reference = text.split("(reference ").nth(1).unwrap().trim_end().trim_end_matches(')');
         assert!(far.log().contains(reference), "{reference}: {}", far.log());
     }
