@@ -42,6 +42,7 @@ undo() {
             made) rm -f "$what" ;;
             file) cp -p "$work/kept.$steps" "$what.undo.$$" && mv -f "$what.undo.$$" "$what" ;;
             dir) rmdir "$what" 2>/dev/null || : ;;
+            access) chown "${old% *}" "$what" && chmod "00${old#* }" "$what" ;;
             shell) usermod --shell "$old" "$what" || say "the shell of $what is not $old again: usermod --shell $old $what" >&2 ;;
             unit) systemctl disable --now "$what" >/dev/null 2>&1 || : ;;
             units) systemctl daemon-reload || : ;;
@@ -86,6 +87,17 @@ put_text() {
     mv -f "$file.new.$$" "$file"
 }
 
+# put_access MODE OWNER PATH
+put_access() {
+    access=$(stat -c '%U:%G %a' "$3")
+    if [ "$access" != "$2 $1" ]; then
+        noted access "$3" "$access"
+        chown "$2" "$3"
+        # With fewer digits chmod leaves a directory its set-group-ID bit.
+        chmod "00$1" "$3"
+    fi
+}
+
 # put_file MODE OWNER FROM TO: a file of ours as it is.
 put_file() {
     if ! cmp -s "$3" "$4"; then
@@ -101,9 +113,8 @@ put_file() {
         chown "$2" "$4.new.$$"
         chmod "$1" "$4.new.$$"
         mv -f "$4.new.$$" "$4"
-    elif [ "$(stat -c '%U:%G %a' "$4")" != "$2 $1" ]; then
-        chown "$2" "$4"
-        chmod "$1" "$4"
+    else
+        put_access "$1" "$2" "$4"
     fi
 }
 
@@ -113,10 +124,7 @@ put_dir() {
         noted dir "$3"
         mkdir -p "$3"
     fi
-    if [ "$(stat -c '%U:%G %a' "$3")" != "$2 $1" ]; then
-        chown "$2" "$3"
-        chmod "$1" "$3"
-    fi
+    put_access "$1" "$2" "$3"
 }
 
 # add_line FILE LINE: unless it is there.
@@ -158,8 +166,22 @@ reload_sshd() {
     fi
 }
 
-# What sshd does for this user: setting NAME of sshd -T.
-sshd_says() { "$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null | sed -n "s/^$2 //p"; }
+# Everything that sshd does for this user.
+sshd_says() { "$sshd" -T -C "user=$1,host=localhost,addr=127.0.0.1" 2>/dev/null; }
+
+# Where hrec's own shell.sftp_server is, first.
+find_sftp_server() {
+    for sftp_server in /usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec; do
+        sftp_server=$sftp_server/sftp-server
+        if [ -x "$sftp_server" ]; then
+            return 0
+        fi
+    done
+    sftp_server=
+}
+
+# Whether the configuration names a collector, in whichever of TOML's ways.
+names_collector() { grep -Eq "^([^#]*[^#_[:alnum:]])?collector[\"']?[[:space:]]*=" "$config"; }
 
 # Members of a group, one a line: those that it lists, and those whose own it is.
 members() {
@@ -222,6 +244,13 @@ bastion_check() {
             grep -qF -- "\"$recipient\"" "$config" ||
                 fail "$config is there, and does not name $recipient: its settings are yours to change; add it to record.recipients, or move the file away"
         done
+        # Owners and modes would be for the one, the settings for the other:
+        # nobody would get in, or everybody into the collector's store.
+        if [ "$collector" = yes ] && ! names_collector; then
+            fail "by $config sessions write the store themselves: call this with --without-collector; or, for a collector, add collector = \"$socket\" below [store] in it, keep this session open, and call this again at once, since nobody else gets in before that"
+        elif [ "$collector" = no ] && names_collector; then
+            fail "by $config a collector has the store (store.collector), which --without-collector would open to every session: call this without it"
+        fi
     fi
     : >"$work/people"
     : >"$work/forced"
@@ -368,6 +397,7 @@ bastion_directories() {
     fi
     # A store that sessions wrote themselves becomes the collector's.
     if [ -d "$store" ] && [ "$(stat -c %U "$store")" != hrec ]; then
+        noted access "$store" "$(stat -c '%U:%G %a' "$store")"
         chown -R hrec:hrec "$store"
     fi
     put_dir 700 hrec:hrec "$store"
@@ -383,11 +413,9 @@ bastion_keys() {
             ssh-keygen -q -t ed25519 -N '' -C "$key of $(uname -n)" -f "$etc/$key"
         fi
         if [ "$collector" = no ]; then
-            chown root:hrec "$etc/$key"
-            chmod 640 "$etc/$key"
+            put_access 640 root:hrec "$etc/$key"
         else
-            chown hrec:hrec "$etc/$key"
-            chmod 600 "$etc/$key"
+            put_access 600 hrec:hrec "$etc/$key"
         fi
         [ -e "$etc/$key.pub" ] || fail "$etc/$key has no public half beside it: ssh-keygen -y -f $etc/$key > $etc/$key.pub"
     done
@@ -432,6 +460,11 @@ bastion_config() {
             fi
             say
             say "[shell]"
+            find_sftp_server
+            case $sftp_server in
+                '' | /usr/lib/openssh/*) ;;
+                *) say "sftp_server = \"$sftp_server\"" ;;
+            esac
             say "# The real shells of those who had another than /bin/bash."
             users_line
             say
@@ -493,18 +526,22 @@ bastion_sshd() {
     fi
     put_text 644 root:root "$sshd_ours" <"$work/sshd_ours"
     # internal-sftp runs in sshd itself, past every shell.
+    find_sftp_server
     for file in "$sshd_main" /etc/ssh/sshd_config.d/*.conf; do
-        if [ -e "$file" ]; then
-            awk -v was="$was" '
+        if [ -e "$file" ] && [ -n "$sftp_server" ]; then
+            awk -v was="$was" -v server="$sftp_server" '
                 tolower($1) == "subsystem" && tolower($2) == "sftp" && $3 == "internal-sftp" {
                     print was $0
-                    print "Subsystem sftp /usr/lib/openssh/sftp-server"
+                    print "Subsystem sftp " server
                     next
                 }
                 { print }' "$file" >"$work/subsystem"
             put_text 644 root:root "$file" <"$work/subsystem"
         fi
     done
+    if [ -z "$sftp_server" ]; then
+        say "no sftp-server was found: sshd's Subsystem sftp is left as it is; install it (openssh-sftp-server), and call this again"
+    fi
     # A host whose sshd_config includes nothing, or something else before it.
     if [ -n "$(sshd_disagrees)" ] && ! grep -qxF -- "$mark" "$sshd_main"; then
         { say "$mark"; say "Include $sshd_ours"; cat "$sshd_main"; } >"$work/main"
@@ -513,7 +550,7 @@ bastion_sshd() {
     "$sshd" -t >"$work/sshd" 2>&1 || fail "sshd would refuse its new configuration: $(head -n 1 "$work/sshd")"
     disagrees=$(sshd_disagrees)
     [ -z "$disagrees" ] ||
-        fail "sshd does not go by $sshd_ours in this: $disagrees; a Match block in $sshd_main says otherwise: take it out, and call this again"
+        fail "sshd does not go by $sshd_ours in this: $disagrees; a Match block in $sshd_main or what it includes says otherwise: take it out, and call this again"
 }
 
 bastion_pam() {
@@ -529,15 +566,23 @@ bastion_pam() {
     fi
 }
 
-# What sshd does not do as it is to: nothing, where all is well.
+# What sshd does not do as it is to: nothing, where all is well. A Match block
+# can say otherwise for one of the people alone.
 sshd_disagrees() {
-    for setting in exposeauthinfo:yes disableforwarding:yes allowagentforwarding:no x11forwarding:no \
-        permituserrc:no permituserenvironment:no; do
-        said=$(sshd_says nobody "${setting%:*}")
-        if [ "$said" != "${setting#*:}" ]; then
-            printf '%s %s ' "${setting%:*}" "$said"
-        fi
-    done
+    {
+        say nobody
+        cat "$work/members" "$before" "$work/forced.all" 2>/dev/null | cut -d : -f 1
+    } | sort -u >"$work/asked"
+    while IFS= read -r name; do
+        sshd_says "$name" >"$work/says" || :
+        for setting in exposeauthinfo:yes disableforwarding:yes allowagentforwarding:no x11forwarding:no \
+            permituserrc:no permituserenvironment:no; do
+            said=$(sed -n "s/^${setting%:*} //p" "$work/says")
+            if [ "$said" != "${setting#*:}" ]; then
+                printf '%s %s (for %s) ' "${setting%:*}" "$said" "$name"
+            fi
+        done
+    done <"$work/asked"
 }
 
 # The step that people notice, and the only one that can lock them out: last,

@@ -473,3 +473,24 @@ fn a_seal_that_cannot_be_made_is_said_whoever_listens() {
     assert!(said.starts_with("hrec: the recording is not sealed: "), "{said}");
     assert!(said.contains("/no/such/key") && said.ends_with("; hrec seal -1 does it\n"), "{said}");
 }
+
+#[test]
+fn a_login_is_told_of_by_pam_alone() {
+    let home = Home::new();
+    let told = |variables: &[(&str, &str)]| {
+        let mut command = home.hrec(&["collect", "--login"]);
+        command.envs(variables.iter().copied());
+        let out = at_once(command);
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    for variables in [&[][..], &[("PAM_USER", "alice")], &[("PAM_TYPE", "open_session")]] {
+        let (status, said) = told(variables);
+        assert_eq!(status, Some(125), "{variables:?}: {said}");
+        assert!(said.contains("let pam_exec(8) run it"), "{variables:?}: {said}");
+    }
+    // Nobody's login is hindered, also where no collector is.
+    for what in ["open_session", "close_session"] {
+        let (status, said) = told(&[("PAM_TYPE", what), ("PAM_USER", "alice")]);
+        assert_eq!((status, said.as_str()), (Some(0), ""), "{what}");
+    }
+}

@@ -2,12 +2,14 @@
 //! stack.
 //!
 //! Its invariant: it hinders nobody's login. It is over within a second, and
-//! its status is 0 whatever happens; what went wrong is in the host's log.
+//! where PAM runs it its status is 0 whatever happens; what went wrong is in the
+//! host's log.
 
 use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::carry;
@@ -22,17 +24,22 @@ const LIMIT: Duration = Duration::from_millis(900);
 const LONGEST: usize = 256;
 
 /// Tells of it.
-pub(super) fn run() -> ExitCode {
+///
+/// # Errors
+/// When it is not PAM that runs it: there is no login to tell of.
+pub(super) fn run() -> Result<ExitCode> {
     inherited::close_all();
     let variable = |name: &str| {
         let text = std::env::var_os(name)?.to_string_lossy().into_owned();
         Some(text.chars().take(LONGEST).collect::<String>()).filter(|text| !text.is_empty())
     };
     // Its end is nobody's login.
-    if variable("PAM_TYPE").is_some_and(|what| what != "open_session") {
-        return ExitCode::SUCCESS;
+    let no_login = "hrec collect --login tells of a login, and PAM_TYPE and PAM_USER, which say what login, are not \
+         set: let pam_exec(8) run it, see hrec-bastion(7)";
+    if variable("PAM_TYPE").context(no_login)? != "open_session" {
+        return Ok(ExitCode::SUCCESS);
     }
-    let user = variable("PAM_USER").unwrap_or_else(|| "?".to_owned());
+    let user = variable("PAM_USER").context(no_login)?;
     let late = format!("the collector was not told of a login of {user}: it took too long");
     let watch = std::thread::Builder::new().spawn(move || {
         std::thread::sleep(LIMIT);
@@ -54,7 +61,7 @@ pub(super) fn run() -> ExitCode {
     if let Err(why) = told {
         syslog::warning(&format!("the collector was not told of a login of {user}: {why}"));
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell(told: &Told) -> Result<(), String> {

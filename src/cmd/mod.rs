@@ -111,7 +111,7 @@ fn dispatch(verb: &Verb) -> Result<ExitCode> {
         Verb::Keygen(args) => with(&[], |config| keygen::run(args, config)),
         // With an argument, which it does not take, clap has said so.
         Verb::Shell(_) => Ok(fail("hrec shell takes no arguments", USAGE)),
-        Verb::Collect(args) if args.login => Ok(login::run()),
+        Verb::Collect(args) if args.login => login::run(),
         Verb::Collect(_) => with(&[], collect::run),
         Verb::End(args) => with(&[], |config| end::run(args, None, config)),
         // The one verb that must work with a broken configuration.

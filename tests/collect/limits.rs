@@ -1,7 +1,7 @@
 //! Quotas, and disks that fill.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -56,9 +56,10 @@ fn too_little_free_space_begins_nothing() {
 #[test]
 fn a_full_disk_ends_who_fills_it_at_once_and_harms_no_recording() {
     assert!(rustix::process::geteuid().is_root(), "this test mounts a small disk: run it as root");
-    // A store of 4 MiB, in the collector's own view of the file systems.
+    // A store of 4 MiB, in the collector's own view of the file systems. Who
+    // waited for room as for a collector would do so for longer than a test.
     let collector = Collector::start_after(
-        "",
+        "shell.collector_wait = \"60s\"\n",
         "mkdir -p {store}; [ -n \"$INSIDE\" ] || INSIDE=1 exec unshare -m sh -c \"mount -t tmpfs -o size=4m none {store}; exec hrec collect\";",
     );
     let inside = |path: &str| {
@@ -90,13 +91,11 @@ fn a_full_disk_ends_who_fills_it_at_once_and_harms_no_recording() {
     wait_until("it is kept", || (!manifests().is_empty()).then_some(()));
     // Incompressible, and faster than the disk is large.
     let mut loud = Terminal::spawn(&collector.sandbox, &["hrec", "rec", "--", "sh", "-c", NOISE]);
-    let full = wait_until("the collector's disk is full", || {
+    wait_until("the collector's disk is full", || {
         loud.watch(Duration::from_millis(50));
-        collector.log().contains("refused more of").then(Instant::now)
+        collector.log().contains("refused more of").then_some(())
     });
     assert_eq!(loud.wait(), 125);
-    let took = full.elapsed();
-    assert!(took < Duration::from_secs(10), "it ended after {took:?}");
     let loud_one = wait_until("it is sealed", || {
         manifests().into_iter().find(|manifest| manifest["end_reason"] == "store-failed")
     });

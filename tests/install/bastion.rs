@@ -117,6 +117,8 @@ stat -c '%n %U:%G %a' "$base/bin/hrec" /etc/hrec/*key /etc/hrec/config.toml /var
 grep '^users' /etc/hrec/config.toml
 grep -c hrec-shell /etc/shells
 sshd -T -C user=nobody,host=h,addr=127.0.0.1 | grep -E '^(x11forwarding|allowagentforwarding|disableforwarding|exposeauthinfo|permituserrc|permituserenvironment|subsystem)' | sort
+echo "[collector]"; install_it; echo "status $?"
+snapshot | diff "$base/one" - && echo unchanged
 echo "[later]"
 usermod --append --groups people carol
 usermod --shell /bin/zsh carol
@@ -148,13 +150,19 @@ echo scenario-is-over
     let second = between(&text, "[second]", "[host]");
     assert!(second.contains("nothing was changed") && second.contains("unchanged"), "{second}");
     assert_eq!(
-        between(&text, "[host]\n", "[later]"),
+        between(&text, "[host]\n", "[collector]"),
         "alice:PREFIX/bin/hrec-shell zoe:PREFIX/bin/hrec-shell carol:/bin/bash robot:/usr/sbin/nologin\n\
          PREFIX/bin/hrec root:hrec 2755\n/etc/hrec/ledger_key root:hrec 640\n\
          /etc/hrec/signing_key root:hrec 640\n/etc/hrec/config.toml root:root 644\n\
          /var/lib/hrec root:hrec 2770\nusers = { \"zoe\" = \"/bin/zsh\" } # hrec: by install.sh --bastion\n1\n\
          allowagentforwarding no\ndisableforwarding yes\nexposeauthinfo yes\npermituserenvironment no\n\
          permituserrc no\nsubsystem sftp /usr/lib/openssh/sftp-server\nx11forwarding no\n"
+    );
+    let collector = between(&text, "[collector]", "[later]");
+    assert!(
+        collector.contains("call this with --without-collector")
+            && collector.ends_with("status 1\nunchanged\n"),
+        "{collector}"
     );
     let later = between(&text, "[later]", "[away]");
     assert!(later.contains("carol:PREFIX/bin/hrec-shell"), "{later}");
@@ -191,6 +199,13 @@ contents | grep -vE ' etc/(passwd|group|gshadow|shadow|subuid|subgid)$' >"$base/
 grep -vE ' etc/(passwd|group|gshadow|shadow|subuid|subgid)$' "$base/before" | diff - "$base/after" && echo undone
 shells
 sed -i '/^Match all/,$d' /etc/ssh/sshd_config
+echo "Match User zoe
+    DisableForwarding no" >>/etc/ssh/sshd_config
+mkdir -m 750 /var/lib/hrec
+echo "[zoe]"; install_it --without-collector; echo "status $?"
+stat -c '%U:%G %a' /var/lib/hrec
+rmdir /var/lib/hrec
+sed -i '/^Match User/,$d' /etc/ssh/sshd_config
 # Not included: then it is, above all else.
 sed -i /^Include/d /etc/ssh/sshd_config
 cp /etc/ssh/sshd_config "$base/sshd_config"
@@ -210,7 +225,10 @@ echo scenario-is-over
     assert!(usermod.contains("what this call had changed is undone\nstatus 1\n"), "{usermod}");
     assert!(usermod.contains(&format!("{was}undone\n")), "{usermod}");
     assert!(!usermod.contains("signing_key") && !usermod.contains("config.toml"), "{usermod}");
-    let told = between(&text, "[match]", "[include]");
+    let zoe = between(&text, "[zoe]", "[include]");
+    assert!(zoe.contains("in this: disableforwarding no (for zoe) ;"), "{zoe}");
+    assert!(zoe.ends_with("undone\nstatus 1\nroot:root 750\n"), "{zoe}");
+    let told = between(&text, "[match]", "[zoe]");
     assert!(
         told.contains("x11forwarding yes") && told.contains("undone\nstatus 1\nundone\n"),
         "{told}"
@@ -276,6 +294,41 @@ echo scenario-is-over
     assert!(strangers.contains("alice:PREFIX/bin/hrec-shell"), "nothing was changed: {strangers}");
 }
 
+#[test]
+fn a_host_without_sftp_server_keeps_its_subsystem_and_is_told() {
+    let text = on_host(
+        r#"
+exec 2>&1
+mount --bind /dev/null /usr/lib/openssh/sftp-server
+mount -t tmpfs none /usr/libexec
+echo "[first]"; install_it --without-collector; echo "status $?"
+grep Subsystem /etc/ssh/sshd_config
+grep sftp_server /etc/hrec/config.toml
+echo "[elsewhere]"
+installer --uninstall >/dev/null; rm -r /etc/hrec
+mkdir /usr/libexec/openssh
+cp /bin/true /usr/libexec/openssh/sftp-server
+install_it --without-collector; echo "status $?"
+grep Subsystem /etc/ssh/sshd_config
+grep sftp_server /etc/hrec/config.toml
+echo scenario-is-over
+"#,
+    );
+    let first = between(&text, "[first]", "[elsewhere]");
+    assert!(first.contains("no sftp-server was found"), "{first}");
+    assert!(first.ends_with("status 0\nSubsystem sftp internal-sftp -l INFO\n"), "{first}");
+    let elsewhere = between(&text, "[elsewhere]", "scenario-is-over");
+    assert!(!elsewhere.contains("no sftp-server was found"), "{elsewhere}");
+    assert!(
+        elsewhere.ends_with(
+            "status 0\n#hrec-was Subsystem sftp internal-sftp -l INFO\n\
+             Subsystem sftp /usr/libexec/openssh/sftp-server\n\
+             sftp_server = \"/usr/libexec/openssh/sftp-server\"\n"
+        ),
+        "{elsewhere}"
+    );
+}
+
 /// Accounts that another machine keeps: `usermod` cannot change them.
 #[test]
 fn who_is_not_in_passwd_is_forced_where_that_holds_and_named_where_not() {
@@ -333,6 +386,10 @@ snapshot | grep -vE '^(run|var/lib)/hrec' >"$base/one"
 echo "[third]"; install_it; echo "status $?"
 snapshot | grep -vE '^(run|var/lib)/hrec' | diff "$base/one" - && echo unchanged
 tail -n 2 /etc/pam.d/sshd | sed "s#$base#PREFIX#"
+echo "[without]"; install_it --without-collector; echo "status $?"
+snapshot | grep -vE '^(run|var/lib)/hrec' | diff "$base/one" - && echo unchanged
+stat -c '%n %U:%G %a' /etc/hrec/*key /var/lib/hrec
+echo "[session]"
 runuser -u alice -- "$base/bin/hrec-shell" -c 'echo recorded-$((1 + 1))'
 HOME=/nonexistent "$base/bin/hrec" ls --json | grep -c '"writer": "collector"'
 echo "[away]"
@@ -358,14 +415,20 @@ echo scenario-is-over
     let second = between(&text, "[second]", "[third]");
     let now = "alice:PREFIX/bin/hrec-shell zoe:PREFIX/bin/hrec-shell carol:/bin/bash";
     assert!(second.contains("KEEP THIS SESSION OPEN") && second.contains(now), "{second}");
-    let third = between(&text, "[third]", "[away]");
+    let third = between(&text, "[third]", "[without]");
     assert!(
         third.contains("nothing was changed") && third.contains("status 0\nunchanged\n"),
         "{third}"
     );
-    let hook = "# hrec: by install.sh --bastion\nsession optional pam_exec.so quiet PREFIX/bin/hrec collect --login\n\
-                recorded-2\n1\n";
-    assert!(third.contains(hook), "{third}");
+    let hook = "# hrec: by install.sh --bastion\nsession optional pam_exec.so quiet PREFIX/bin/hrec collect --login\n";
+    assert!(third.ends_with(hook), "{third}");
+    let without = between(&text, "[without]", "[session]");
+    assert!(without.contains("call this without it\nstatus 1\nunchanged\n"), "{without}");
+    assert!(
+        without.ends_with("signing_key hrec:hrec 600\n/var/lib/hrec hrec:hrec 700\n"),
+        "{without}"
+    );
+    assert_eq!(between(&text, "[session]\n", "[away]"), "recorded-2\n1\n");
     let away = between(&text, "[away]", "scenario-is-over");
     assert!(away.contains("end it.\nstatus 0\nrestored\n") && away.contains(was), "{away}");
 }
