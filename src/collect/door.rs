@@ -22,13 +22,13 @@ use crate::sys::peer::Peer;
 /// Connections at once, where the descriptors suffice: some sixteen times what
 /// a busy bastion has.
 const MOST: usize = 8192;
-/// Descriptors of a session: the socket twice, the process, the part and two
-/// journals.
-const EACH: u64 = 6;
+/// Descriptors of a session: the socket twice, the process, the part, and the
+/// journals, of which there are three for a moment; and one to look with.
+const EACH: u64 = 8;
 /// Descriptors of the collector's own.
 const OWN: u64 = 128;
-/// A thread needs little, and thousands may be there.
-const STACK: usize = 256 << 10;
+/// Address space, of which a thread uses little; thousands may be there.
+const STACK: usize = 1 << 20;
 /// How long a peer may take to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
 /// How long a peer may take to take what it is told.
@@ -110,10 +110,14 @@ fn serve(daemon: &Arc<Daemon>, stream: UnixStream, peer: Peer) {
         let sentence = format!("version {} of the protocol is not known here", hello.v);
         return daemon.log.refuse(&stream, &peer, "a connection", &sentence.into());
     }
+    // It outlives its connection, which nothing may keep open, and answers for
+    // itself.
+    if hello.role == Role::Session {
+        return session::serve(daemon, stream, peer, &hello);
+    }
     let Ok(copy) = stream.try_clone() else { return };
     let (what, done) = match hello.role {
-        // It outlives its connection, and answers for itself.
-        Role::Session => return session::serve(daemon, stream, peer, &hello),
+        Role::Session => return,
         Role::Reader => ("a reading", reader::serve(daemon, copy, &peer, &hello)),
         Role::Ender => ("an ending", ender::serve(daemon, copy, &peer, &hello)),
         Role::Login => ("a login", login::serve(daemon, copy, &peer, &hello)),

@@ -23,6 +23,10 @@ use crate::seal::manifest::FileDigest;
 /// The part's number among a recording's files; journal `n` is `n + 1`.
 const PART: u32 = 0;
 
+/// Bytes of a part in which its header must have ended, which has 64 KiB at most,
+/// and a nonce: more than that is kept of none.
+const HEADER: usize = (64 << 10) + 16;
+
 /// Journals that are kept open: the writer ends one before it begins another.
 const OPEN: usize = 2;
 
@@ -209,6 +213,9 @@ impl Held {
         let done = self.write(&mut grown, number, bytes);
         self.files.insert(number, grown);
         done?;
+        if self.part.begun.len() > HEADER {
+            return Err(Error::Peer("the part has no header at its beginning".to_owned()));
+        }
         self.close_others(number)
     }
 

@@ -93,7 +93,7 @@ fn one(daemon: &Arc<Daemon>, record: Record, live: Arc<Live>, paths: Paths) {
     let process = recording.record.process();
     let same = recording.record.boot == daemon.boot;
     let Some(ended) = peer::watch(process).filter(|_| same) else {
-        return session::end(daemon, recording, How::CollectorLost);
+        return session::lost(daemon, recording, How::CollectorLost);
     };
     let theirs = Arc::clone(daemon);
     let name = "away".to_owned();

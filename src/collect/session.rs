@@ -24,7 +24,7 @@ use crate::format::wire::{self, Append, Begins, Decoder, Done, End, Has, Hello, 
 use crate::recording::{Id, Paths};
 use crate::seal::ledger::Event;
 use crate::store::Local;
-use crate::sys::peer::Peer;
+use crate::sys::peer::{self, Peer};
 
 /// How often the ledger is told how far a session is, while it goes on.
 const HEADS: Duration = Duration::from_secs(60);
@@ -35,6 +35,10 @@ const STALL: Duration = Duration::from_secs(30);
 /// Bytes that are taken before what came is made durable: a flood has its
 /// acknowledgements too.
 const BEHIND: usize = 1 << 20;
+
+/// Bytes that are taken of a recording that has not begun: its header, and the
+/// first record of a journal, are far less.
+const BEGINNING: u64 = 1 << 20;
 
 /// Bytes of one read.
 const PIECE: usize = 16 << 10;
@@ -271,12 +275,15 @@ impl<'a> Connection<'a> {
                         if let Err(refusal) = Usage::room(self.daemon, bytes.len()) {
                             return Some(Left::Refused(refusal, How::StoreFailed));
                         }
-                        recording.held.append(file, offset, bytes).err().map(not_taken)
+                        let failed = recording.held.append(file, offset, bytes).err();
+                        let much = !recording.begun && recording.held.bytes() > BEGINNING;
+                        let much = much.then(|| peers("too much came before BEGIN".to_owned()));
+                        failed.map(not_taken).or(much)
                     }
                     Err(error) => Some(peers(error.to_string())),
                 },
                 kind::BEGIN => begin(self.daemon, recording),
-                kind::END => match serde_json::from_slice::<End>(body) {
+                kind::END => match wire::parse(kind, body) {
                     Ok(end) => return Some(self.end(recording, end)),
                     Err(error) => Some(peers(error.to_string())),
                 },
@@ -421,8 +428,19 @@ pub(super) fn leave(daemon: &Arc<Daemon>, mut recording: Box<Recording>, ended: 
     while matches!(poll(&mut fds, Some(&limit)), Err(rustix::io::Errno::INTR)) {}
     // It may have come back, and been lost again since.
     if let Some(recording) = daemon.away.take_lost(&id, losses) {
-        end(daemon, recording, How::Interrupted);
+        lost(daemon, recording, How::Interrupted);
     }
+}
+
+/// Ends a recording whose process is gone, or keeps away; and first the login
+/// that it was all of, so that nothing of that goes on unrecorded.
+pub(super) fn lost(daemon: &Arc<Daemon>, recording: Box<Recording>, how: How) {
+    // After a start of the host the name is another login's.
+    let same = recording.record.boot == daemon.boot;
+    if let Some(scope) = recording.record.scope.as_ref().filter(|_| recording.begun && same) {
+        peer::end_scope(scope);
+    }
+    end(daemon, recording, how);
 }
 
 /// Ends a recording whose session says no more.
@@ -438,9 +456,6 @@ pub(super) fn end(daemon: &Arc<Daemon>, mut recording: Box<Recording>, how: How)
         return;
     }
     ending::seal_at_last(daemon, &mut recording, how);
-    if let Some(scope) = &recording.record.scope {
-        crate::sys::peer::end_scope(scope);
-    }
 }
 
 fn timespec(time: Duration) -> Timespec {

@@ -146,7 +146,8 @@ impl Usage {
 
     fn look(&self, daemon: &Daemon) {
         let began = Instant::now();
-        let before = std::mem::take(&mut self.lock().days);
+        // What was known counts until the new is.
+        let before = self.lock().days.clone();
         let mut days = HashMap::new();
         for dir in directories(&daemon.options.store.join("recordings"), 3) {
             let Ok(changed) = dir.metadata().and_then(|data| data.modified()) else { continue };

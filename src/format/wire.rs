@@ -25,6 +25,10 @@ pub const PAYLOAD: usize = 64 << 10;
 /// The most that a frame's length may say.
 pub const LONGEST: usize = 1 + APPEND_HEAD + PAYLOAD;
 
+/// Objects and arrays within each other in one body: several times what any has,
+/// and few enough for a small stack.
+const DEEPEST: usize = 32;
+
 /// What comes before the bytes in [`kind::APPEND`]: file and offset.
 const APPEND_HEAD: usize = 4 + 8;
 
@@ -95,8 +99,7 @@ impl Frame {
     /// # Errors
     /// [`Error::Body`] where it is none, or of another form.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::Body { kind: self.kind, what: error.to_string() })
+        parse(self.kind, &self.body)
     }
 
     /// The same of a frame that must be of this kind.
@@ -109,6 +112,39 @@ impl Frame {
         }
         self.json()
     }
+}
+
+/// The JSON of a frame's body.
+///
+/// # Errors
+/// [`Error::Body`] where it is none, is nested deeper than anything here is, or
+/// is of another form.
+pub fn parse<T: DeserializeOwned>(kind: u8, body: &[u8]) -> Result<T, Error> {
+    let wrong = |what: String| Error::Body { kind, what };
+    if is_deep(body) {
+        return Err(wrong("it is nested too deep".to_owned()));
+    }
+    serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))
+}
+
+/// Whether JSON is nested deeper than [`DEEPEST`].
+fn is_deep(json: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
 }
 
 /// As what a peer comes.

@@ -11,9 +11,11 @@ use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use super::kin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// What `loginuid` and `sessionid` hold when PAM set neither, see
 /// pam_loginuid(8).
@@ -21,6 +23,12 @@ const UNSET: u32 = u32::MAX;
 
 /// Most that is read of one of `/proc`'s files.
 const LARGEST: u64 = 4096;
+
+/// How often a control group is gone through whose processes are to end …
+const PASSES: usize = 64;
+
+/// … and how long those that were told to may take before it is again.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A process, for as long as this host runs: a number may be given again, with
 /// a later start.
@@ -66,8 +74,12 @@ impl Peer {
         })?;
         let alive = match peer_pidfd(stream) {
             Ok(fd) => fd,
-            // A kernel before 6.5.
-            Err(_) => pidfd_open(pid, PidfdFlags::empty())?,
+            // A kernel before 6.5. Of a peer that has gone the number may be
+            // another's by now.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+                pidfd_open(pid, PidfdFlags::empty())?
+            }
+            Err(_) => return Err(gone()),
         };
         let number = u32::try_from(credentials.pid).map_err(|_| gone())?;
         let start = started(number).ok_or_else(gone)?;
@@ -87,12 +99,13 @@ impl Peer {
     }
 
     /// The login that the process is all of: its control group, where systemd(1)
-    /// made that for a login, and the process is a login's shell, whose binary
-    /// has a group of its own.
+    /// made that for a login, and the process is what the login itself started,
+    /// by a binary that has a group of its own; not what was begun within it.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         let last = |group: &&str| group.rsplit('/').next().is_some_and(is_login);
-        self.cgroup.as_deref().filter(last).filter(|_| self.set_group)
+        let scope = self.cgroup.as_deref().filter(last).filter(|_| self.set_group)?;
+        (leads(self.process.pid, scope) && self.is_alive()).then_some(scope)
     }
 
     /// Becomes readable when the process has ended.
@@ -122,6 +135,22 @@ fn is_login(unit: &str) -> bool {
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
+/// Whether a process leads a session, setsid(2), as what a login starts does, and
+/// nothing is above it in the login but what logs people in.
+fn leads(pid: u32, scope: &str) -> bool {
+    let session = session(pid);
+    let above = kin::ancestors(pid);
+    let within = above.iter().filter(|it| cgroup(it.pid).as_deref() == Some(scope));
+    let mut names = within.map(|it| read(&format!("/proc/{}/comm", it.pid)).unwrap_or_default());
+    session == Some(pid) && !above.is_empty() && names.all(|name| is_opener(name.trim_end()))
+}
+
+/// sshd(8), under each of its names, and login(1). Who gives a process such a
+/// name has only his own login ended.
+fn is_opener(name: &str) -> bool {
+    matches!(name, "sshd" | "sshd-session" | "sshd-auth" | "login")
+}
+
 /// Ends every process of a login's control group, where this process may.
 pub fn end_scope(scope: &str) {
     if !scope.rsplit('/').next().is_some_and(is_login) || scope.contains("..") {
@@ -132,11 +161,24 @@ pub fn end_scope(scope: &str) {
     if std::fs::write(format!("{dir}/cgroup.kill"), "1").is_ok() {
         return;
     }
-    for pid in read(&format!("{dir}/cgroup.procs")).unwrap_or_default().lines() {
-        if let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    // One by one, which somebody who forks meanwhile survives: until none is left.
+    for _ in 0..PASSES {
+        // All of it: the start of a number is somebody else's.
+        let members = std::fs::read_to_string(format!("{dir}/cgroup.procs")).unwrap_or_default();
+        let killed = members.lines().filter(|pid| kill_member(pid, scope)).count();
+        if killed == 0 {
+            return;
         }
+        std::thread::sleep(PAUSE);
     }
+}
+
+/// Kills a process, if it is in this control group still.
+fn kill_member(pid: &str, scope: &str) -> bool {
+    let Some(pid) = pid.parse().ok().and_then(Pid::from_raw) else { return false };
+    let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+    let is_member = cgroup(pid.as_raw_nonzero().get().unsigned_abs()).as_deref() == Some(scope);
+    is_member && pidfd_send_signal(&fd, Signal::KILL).is_ok()
 }
 
 /// Whether this very process runs.
@@ -176,6 +218,13 @@ fn started(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// Field 6 of `/proc/PID/stat`.
+fn session(pid: u32) -> Option<u32> {
+    let stat = read(&format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(3)?.parse().ok()
 }
 
 fn real_gid(pid: u32) -> Option<u32> {

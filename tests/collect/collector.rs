@@ -112,22 +112,28 @@ impl Collector {
         command.spawn().unwrap()
     }
 
-    /// The manifests once none is of a live session, so many at least.
+    /// The manifests once none is of a live session, so many at least, and the
+    /// ledger has their ends, which come after.
     pub fn settled(&self, count: usize) -> Vec<Value> {
         wait_until("every session is sealed", || {
             let all = self.sandbox.manifests();
             let ended = all.iter().all(|manifest| manifest["state"] != "live");
-            (ended && all.len() >= count).then_some(all)
+            (ended && all.len() >= count && self.left().is_empty()).then_some(all)
         })
+    }
+
+    /// The sessions that the collector is not done with.
+    fn left(&self) -> Vec<std::ffi::OsString> {
+        fs::read_dir(self.store().join("collect/live"))
+            .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
+            .unwrap_or_default()
     }
 
     /// That all there is proves itself.
     pub fn verify(&self) {
         let verified = self.sandbox.hrec(&["verify", "--all"]);
         assert!(verified.status.success(), "{verified:?}\n{}", self.log());
-        let left: Vec<_> = fs::read_dir(self.store().join("collect/live"))
-            .map(|entries| entries.flatten().map(|entry| entry.file_name()).collect())
-            .unwrap_or_default();
+        let left = self.left();
         assert!(left.is_empty(), "{left:?}");
     }
 

@@ -100,7 +100,7 @@ fn a_collector_that_is_killed_at_any_moment_costs_nothing() {
 
 #[test]
 fn a_session_whose_collector_stays_away_waits_says_so_and_ends() {
-    let mut collector = Collector::start("shell.collector_wait = \"3s\"\n");
+    let mut collector = Collector::start("shell.collector_wait = \"15s\"\n");
     let mut terminal = Terminal::spawn(&collector.sandbox, &["hrec", "rec", "--", "sh"]);
     terminal.send("echo re''ady\r");
     terminal.expect("ready");
@@ -108,7 +108,7 @@ fn a_session_whose_collector_stays_away_waits_says_so_and_ends() {
         (collector.sandbox.stored(".journal.0").len() == 1).then_some(())
     });
     collector.kill();
-    terminal.expect("the collector does not answer; this session waits for it for up to 3 s");
+    terminal.expect("the collector does not answer; this session waits for it for up to 15 s");
     terminal.expect("the session was ended, since it could not be recorded");
     assert_eq!(terminal.wait(), 125);
     collector.again();

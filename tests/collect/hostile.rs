@@ -190,6 +190,67 @@ fn what_is_no_beginning_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn what_does_not_begin_is_not_taken_for_ever() {
+    let collector = Collector::start("");
+    let (part, _) = beginning();
+    for (first, file, sentence) in
+        [(&b""[..], 0, "no header"), (&part, 0, "before BEGIN"), (&part, 1, "before BEGIN")]
+    {
+        let mut peer = Peer::connect(&collector);
+        let id = peer.id.clone();
+        peer.hello(&id, Some(manifest(&id)));
+        peer.append(0, 0, first);
+        let start = if file == 0 { first.len() as u64 } else { 0 };
+        let mut frames = Vec::new();
+        Append { file, offset: start, bytes: &vec![0; 4 << 20] }.put(&mut frames);
+        // It may be closed before all of it is there.
+        let _ = peer.stream.write_all(&frames);
+        let refused = peer.refused();
+        assert!(refused.sentence.contains(sentence), "{refused:?}");
+    }
+    wait_until("nothing is left of it", || (collector.sandbox.stored("").is_empty()).then_some(()));
+}
+
+#[test]
+fn deep_nesting_is_refused_and_another_session_goes_on() {
+    let collector = Collector::start("");
+    let mut other = Peer::begun(&collector);
+    let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let id = own_id("db1");
+    for depth in [120, 10_000] {
+        let mut peer = Peer::connect(&collector);
+        let deep = nested(depth);
+        let body = format!(r#"{{"v":1,"as":"session","id":"{id}","manifest":{deep}}}"#);
+        peer.plain(kind::HELLO, body.as_bytes());
+        assert!(peer.refused().sentence.contains("too deep"));
+    }
+    let mut peer = Peer::begun(&collector);
+    let body = format!(r#"{{"finished":false,"manifest":{}}}"#, nested(120));
+    peer.plain(kind::END, body.as_bytes());
+    assert!(peer.refused().sentence.contains("too deep"));
+    other.plain(kind::END, br#"{"finished":false,"manifest":{"end_reason":"exit"}}"#);
+    loop {
+        let frame = other.frame().expect("it goes on");
+        if frame.kind != kind::ACK {
+            frame.json_of::<wire::Done>(kind::OK).unwrap();
+            break;
+        }
+    }
+    collector.settled(2);
+}
+
+#[test]
+fn a_connection_that_is_lost_is_closed_while_its_process_lives() {
+    let collector = Collector::start("shell.collector_wait = \"100s\"\n");
+    let mut peer = Peer::begun(&collector);
+    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    // Within the time that a read may take here, which is less.
+    assert!(peer.frame().is_none() && peer.stream.take_error().unwrap().is_none());
+    peer.stream.set_nonblocking(true).unwrap();
+    assert_eq!(peer.stream.read(&mut [0]).unwrap(), 0, "it is closed");
+}
+
+#[test]
 fn nobody_else_goes_on_with_a_session_and_its_own_process_does() {
     let collector = Collector::start("");
     let mut peer = Peer::begun(&collector);
