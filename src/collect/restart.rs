@@ -3,9 +3,12 @@
 //! Its invariant: each session that it held is either waited for, while its
 //! process lives, or sealed; and the ledger has one start and one end of each.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use super::ending::{self, How};
 use super::held::Held;
@@ -33,6 +36,7 @@ pub(super) fn take_over(daemon: &Arc<Daemon>) {
     }
     let boot = store.join(BOOT);
     let again = std::fs::read_to_string(&boot).is_ok_and(|before| before == daemon.boot);
+    let before = boot.metadata().and_then(|data| data.modified()).ok();
     let (mut alive, mut dead) = (Vec::new(), Vec::new());
     for record in records {
         let Some((live, paths)) = place(daemon, &record) else {
@@ -54,7 +58,7 @@ pub(super) fn take_over(daemon: &Arc<Daemon>) {
             one(&theirs, left);
         }
         if !again {
-            search(&theirs);
+            search(&theirs, before);
             let _ = std::fs::write(&boot, &theirs.boot);
         }
     };
@@ -168,20 +172,34 @@ fn one(daemon: &Arc<Daemon>, left: Left) {
 }
 
 /// After a start of the host: what the disk has of sessions whose record it
-/// has not.
-fn search(daemon: &Arc<Daemon>) {
+/// has not, and whose end the ledger has not. What was sealed since `before`,
+/// when the host had started the time before, may be so.
+fn search(daemon: &Arc<Daemon>, before: Option<SystemTime>) {
+    let mut sealed = BTreeMap::new();
     let entries = Local::new(daemon.options.store.clone()).list().unwrap_or_default();
     for Entry { id, dir } in entries {
         let Some(parsed) = Id::parse(&id) else { continue };
         let paths = Paths::in_dir(&dir, &parsed);
-        // Of a store of years this reads the few manifests that may be live:
-        // what is sealed has its seal.
-        let ended = !paths.part().exists() && manifest::signature(&paths.manifest()).exists();
-        if ended || daemon.sessions.get(&id).is_some() {
+        if daemon.sessions.get(&id).is_some() {
             continue;
         }
-        let Ok(manifest) = Manifest::read(&paths.manifest()) else { continue };
-        if manifest.state != State::Live || manifest.writer != "collector" {
+        // Of a store of years this reads the few manifests that may be live:
+        // what is sealed has its seal.
+        let path = paths.manifest();
+        if !paths.part().exists() && manifest::signature(&path).exists() {
+            if is_since(&path, before) {
+                sealed.insert(id, paths);
+            }
+            continue;
+        }
+        let Ok(manifest) = Manifest::read(&path) else { continue };
+        if manifest.writer != "collector" {
+            continue;
+        }
+        if manifest.state != State::Live {
+            if is_since(&path, before) {
+                sealed.insert(id, paths);
+            }
             continue;
         }
         let Some(record) = Record::of_manifest(manifest) else { continue };
@@ -190,6 +208,32 @@ fn search(daemon: &Arc<Daemon>) {
         }
         if let Some((live, paths)) = place(daemon, &record) {
             one(daemon, Left { record, live, paths, process: None });
+        }
+    }
+    tell_late(daemon, &sealed);
+}
+
+fn is_since(path: &Path, before: Option<SystemTime>) -> bool {
+    let changed = path.metadata().and_then(|data| data.modified()).ok();
+    before.is_none_or(|before| changed.is_none_or(|changed| changed >= before))
+}
+
+/// Tells the ledger what it did not hear any more.
+fn tell_late(daemon: &Daemon, sealed: &BTreeMap<String, Paths>) {
+    if sealed.is_empty() {
+        return;
+    }
+    let untold = ending::untold(daemon, sealed.keys().cloned().collect()).unwrap_or_else(|why| {
+        daemon.log.say(&format!("the ledger cannot be read: {why}"));
+        Vec::new()
+    });
+    for (id, paths) in sealed.iter().filter(|(id, _)| untold.contains(id)) {
+        // One that began since, and ended just now, is told of by itself.
+        if daemon.sessions.get(id).is_some() {
+            continue;
+        }
+        if let Err(why) = ending::tell_late(daemon, id, paths) {
+            daemon.log.say(&format!("the ledger does not have the end of {id}: {why}"));
         }
     }
 }
