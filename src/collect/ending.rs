@@ -3,6 +3,7 @@
 //! Its invariant: each step may be made again, so that a collector that dies in
 //! between leaves nothing half done to its successor, and nothing done twice.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -82,7 +83,8 @@ pub(super) fn seal(daemon: &Daemon, recording: &mut Recording, how: How) -> Resu
     if finished {
         recording.held.remove_journals();
     }
-    let told = tell(daemon, &sealed, done.unsealed.is_none());
+    let told = sealed.to_bytes().map_err(|error| error.to_string());
+    let told = told.and_then(|bytes| tell(daemon, &sealed, &bytes, done.unsealed.is_none()));
     done.untold = told.err();
     for why in done.unsealed.iter().chain(&done.untold) {
         daemon.log.say(&format!("{}: {why}", recording.live.id));
@@ -101,8 +103,7 @@ impl How {
     }
 }
 
-fn tell(daemon: &Daemon, manifest: &Manifest, sealed: bool) -> Result<(), String> {
-    let bytes = manifest.to_bytes().map_err(|error| error.to_string())?;
+fn tell(daemon: &Daemon, manifest: &Manifest, bytes: &[u8], sealed: bool) -> Result<(), String> {
     daemon.clerk.enter(vec![Event::End {
         id: manifest.id.clone(),
         state: manifest.state.name().to_owned(),
@@ -156,6 +157,43 @@ pub(super) fn done(daemon: &Daemon, id: &Id, peer: &Peer) -> Option<Done> {
     }
     let bytes = manifest.files.first().map_or(0, |file| file.size);
     Some(done_of(bytes, manifest::signature(&paths.manifest()).exists()))
+}
+
+/// Those of these recordings, which are sealed, whose start the ledger has and
+/// whose end it has not: the host stopped in between.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn untold(daemon: &Daemon, mut ids: BTreeSet<String>) -> Result<Vec<String>, String> {
+    let dir = daemon.options.store.join("ledger");
+    let reader = Reader::open(&dir).map_err(|error| error.to_string())?;
+    let mut started = BTreeSet::new();
+    let lines = reader.iter().flat_map(|reader| reader.lines(0));
+    for line in lines {
+        let content = line.map_err(|error| error.to_string())?.content;
+        match content.and_then(|content| content.record().ok()).map(|record| record.event) {
+            Some(Event::Start { id, .. }) if ids.contains(&id) => {
+                started.insert(id);
+            }
+            Some(Event::End { id, .. }) => {
+                ids.remove(&id);
+            }
+            _ => {}
+        }
+    }
+    Ok(ids.into_iter().filter(|id| started.contains(id)).collect())
+}
+
+/// Tells the ledger of the end of such a one, and has run what is run for it.
+///
+/// # Errors
+/// Why not.
+pub(super) fn tell_late(daemon: &Daemon, id: &str, paths: &Paths) -> Result<(), String> {
+    let path = paths.manifest();
+    let manifest = Manifest::read(&path).map_err(|error| error.to_string())?;
+    let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
+    tell(daemon, &manifest, &bytes, manifest::signature(&path).exists())?;
+    daemon.after_seal.add(id).map_err(|error| error.to_string())
 }
 
 /// What the ledger has of a recording that a collector left: its start, and

@@ -34,6 +34,11 @@ const OPEN: usize = 2;
 /// safe at once, which makes this more than a disk.
 const JOURNALS: usize = 1 << 16;
 
+/// Journals whose lengths a session is told: each takes less than 48 bytes of a
+/// frame.
+const NEWEST: usize = 1024;
+const _: () = assert!(NEWEST * 48 < crate::format::wire::PAYLOAD);
+
 /// Why something is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -318,8 +323,18 @@ impl Held {
         self.made || self.files.values().any(|grown| grown.durable < grown.length)
     }
 
+    /// How much there is of the part and of the newest journals: as many as a
+    /// frame has room for. Older ones are not added to any more.
+    pub(super) fn newest(&self) -> Vec<Ack> {
+        let mut files = self.lengths();
+        let journals = usize::from(files.first().is_some_and(|ack| ack.file == PART));
+        let older = files.len().saturating_sub(journals + NEWEST);
+        files.drain(journals..journals + older);
+        files
+    }
+
     /// How much there is of each file.
-    pub(super) fn lengths(&self) -> Vec<Ack> {
+    fn lengths(&self) -> Vec<Ack> {
         self.files.iter().map(|(file, grown)| Ack { file: *file, durable: grown.length }).collect()
     }
 
@@ -577,6 +592,7 @@ mod tests {
         }
         assert!(held.files.values().filter(|grown| grown.file.is_some()).count() <= OPEN + 1);
         held.append(1, journal.len() as u64, b"more").unwrap();
+        assert_eq!(held.newest(), held.lengths());
         held.discard();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), before);
     }

@@ -15,7 +15,7 @@ use super::{Daemon, Refusal};
 use crate::format::wire::{self, Hello, kind};
 use crate::seal::ledger::Event;
 use crate::sys::clock;
-use crate::sys::kin;
+use crate::sys::kin::{self, Children};
 use crate::sys::peer::{self, Peer, Process};
 
 /// A recording begins within this.
@@ -179,11 +179,16 @@ impl Logins {
 
     /// What is to be said by now, and of whom.
     fn due(&self) -> Vec<(Login, Seen)> {
+        // Each session that starts needs the lock, and /proc may be long.
+        let children = match self.lock().iter().any(Login::is_looked_at) {
+            true => Some(Children::now()),
+            false => None,
+        };
         let mut due = Vec::new();
         let mut waiting = self.lock();
         let mut left = Vec::with_capacity(waiting.len());
         for mut login in waiting.drain(..) {
-            match login.look() {
+            match login.look(children.as_ref()) {
                 Look::Later => left.push(login),
                 Look::Fine => {}
                 Look::Say(seen) => due.push((login, seen)),
@@ -211,7 +216,13 @@ impl Login {
         usize::from(self.told.service == "sshd" && self.told.user != "root")
     }
 
-    fn look(&mut self) -> Look {
+    /// Whether its programs are looked for this time.
+    fn is_looked_at(&self) -> bool {
+        self.since.elapsed() <= WITHIN || self.looked.elapsed() >= SELDOM || self.program.is_some()
+    }
+
+    /// With the processes as they are, where it is looked for any.
+    fn look(&mut self, children: Option<&Children>) -> Look {
         if !peer::runs(self.opener) {
             return match (self.refused, self.program.is_some(), self.readers.is_empty()) {
                 (_, true, _) => Look::Say(Seen::Program),
@@ -221,12 +232,11 @@ impl Login {
                 _ => Look::Say(Seen::Nothing),
             };
         }
-        if self.since.elapsed() > WITHIN && self.looked.elapsed() < SELDOM && self.program.is_none()
-        {
+        let Some(children) = children.filter(|_| self.is_looked_at()) else {
             return Look::Later;
-        }
+        };
         self.looked = Instant::now();
-        let programs = kin::descendants(self.opener);
+        let programs = children.below(self.opener);
         let unaccounted = programs
             .iter()
             .any(|(process, depth)| *depth > self.between() && !self.readers.contains(process));
@@ -317,7 +327,7 @@ mod tests {
         let opener = kin::process(child.id()).unwrap();
         let started = Instant::now();
         loop {
-            let mut below = kin::descendants(opener);
+            let mut below = Children::now().below(opener);
             below.sort_by_key(|(_, depth)| *depth);
             if below.len() >= 3 {
                 let all = std::iter::once(opener).chain(below.into_iter().map(|(it, _)| it));
@@ -366,19 +376,23 @@ mod tests {
             login
         };
         let mut open = login(false, &[]);
-        assert!(matches!(open.look(), Look::Later) && open.program.is_some());
+        assert!(matches!(open.look(Some(&Children::now())), Look::Later) && open.program.is_some());
         open.program = Instant::now().checked_sub(WITHIN);
-        assert!(matches!(open.look(), Look::Say(Seen::Program)));
+        assert!(matches!(open.look(Some(&Children::now())), Look::Say(Seen::Program)));
         let mut reading = login(false, &tree[2..]);
-        assert!(matches!(reading.look(), Look::Later) && reading.program.is_none());
+        assert!(
+            matches!(reading.look(Some(&Children::now())), Look::Later)
+                && reading.program.is_none()
+        );
         drop(child.stdin.take());
         child.wait().unwrap();
-        let end = |refused, readers: &[Process]| login(refused, readers).look();
+        let end =
+            |refused, readers: &[Process]| login(refused, readers).look(Some(&Children::now()));
         assert!(matches!(end(false, &[]), Look::Say(Seen::Ended)));
         assert!(matches!(end(true, &[]), Look::Say(Seen::Refused)));
         assert!(matches!(end(false, &tree[2..3]), Look::Fine));
         let mut long = login(false, &[]);
         long.since = Instant::now().checked_sub(WITHIN).unwrap();
-        assert!(matches!(long.look(), Look::Say(Seen::Nothing)));
+        assert!(matches!(long.look(None), Look::Say(Seen::Nothing)));
     }
 }

@@ -237,21 +237,18 @@ impl Desk<'_> {
             }
         };
         for id in entries.iter().filter_map(|entry| Id::parse(&entry.id)) {
-            let mut item = Say::Item {
-                id: id.as_str().to_owned(),
-                live: false,
-                files: Vec::new(),
-                manifest: None,
-            };
-            if let (true, Say::Item { live, files, manifest, .. }) = (manifests, &mut item) {
+            let (mut files, mut live, mut manifest) = (Vec::new(), false, None);
+            if manifests {
                 let paths = paths(self.store, &id);
-                *files = Files::of(&paths).sizes();
+                files = Files::of(&paths).sizes();
                 let part = paths.part();
-                *live = part.symlink_metadata().is_ok() && is_live(&part);
+                live = part.symlink_metadata().is_ok() && is_live(&part);
                 let bytes = disk::read(&paths.manifest(), MANIFEST).ok();
-                *manifest = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+                manifest = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
             }
-            self.say(&item)?;
+            for item in Say::items(id.as_str(), live, &files, manifest.as_deref()) {
+                self.say(&item)?;
+            }
         }
         self.say(&Say::Done)
     }

@@ -115,11 +115,15 @@ fn admit(
         }
         live.hang_up();
         let limit = daemon.options.wait + MARGIN;
-        return match daemon.away.take(&live, limit) {
-            Some(recording) => Ok(Some(recording)),
-            // It has ended just now, and its answer may be lost.
-            None => tell_done(daemon, stream, peer, &id),
-        };
+        if let Some(recording) = daemon.away.take(&live, limit) {
+            return Ok(Some(recording));
+        }
+        // It has ended just now, and its answer may be lost; or what there was
+        // of it before it began is no more, and it begins anew.
+        match tell_done(daemon, stream, peer, &id) {
+            Err(_) if begins.manifest.is_some() && live.seen().ended => {}
+            told => return told,
+        }
     }
     let Some(manifest) = begins.manifest else {
         return tell_done(daemon, stream, peer, &id);
@@ -166,7 +170,7 @@ fn greet(recording: &mut Recording, stream: &UnixStream) -> Option<Left> {
     {
         return Some(not_taken(error));
     }
-    let files = recording.held.lengths();
+    let files = recording.held.newest();
     let has = Has { files, begun: recording.begun, ..Has::default() };
     recording.live.connect(stream.try_clone().ok());
     let answered = recording.live.answer(|stream| answer(stream, kind::OK, &has));
@@ -394,7 +398,7 @@ fn begin(daemon: &Daemon, recording: &mut Recording) -> Option<Left> {
         recording.begun = true;
         recording.live.grew();
     }
-    let has = Has { files: recording.held.lengths(), begun: true, ..Has::default() };
+    let has = Has { files: recording.held.newest(), begun: true, ..Has::default() };
     let answered = recording.live.answer(|stream| answer(stream, kind::OK, &has));
     answered.err().map(|_| Left::Gone)
 }

@@ -15,8 +15,20 @@ use super::wire::{self, kind};
 /// The version of all this.
 pub const VERSION: u32 = 1;
 
-/// The longest manifest that a list has in it: ours have some 2,000 bytes.
-pub const MANIFEST: usize = 24 << 10;
+/// The longest manifest that a list has in it: ours have some 2,000 bytes, and
+/// 190 more for each journal of one that was interrupted.
+pub const MANIFEST: usize = 1 << 20;
+
+/// Files that one [`Say::Item`] names.
+const FILES: usize = 128;
+
+/// Bytes of a manifest that one has in it: each may take six of a frame.
+const TEXT: usize = 4 << 10;
+
+const _: () = assert!(FILES * (NAME + 32) + TEXT * 6 < wire::PAYLOAD);
+
+/// The most items that a recording takes in a list.
+pub const ITEMS: usize = 1 << 10;
 
 /// The longest name of a file of a recording, or path of one of the ledger's.
 const NAME: usize = 160;
@@ -61,7 +73,8 @@ pub enum Say {
         /// [`VERSION`].
         v: u32,
     },
-    /// A recording of the list.
+    /// A recording of the list; one with many files, or a long manifest, takes
+    /// several that follow each other.
     Item {
         /// Its id.
         id: String,
@@ -71,7 +84,8 @@ pub enum Say {
         /// Its files, and how long each is.
         #[serde(default)]
         files: Vec<(String, u64)>,
-        /// Its manifest, where that is one text of bearable length.
+        /// Its manifest, or more of it, where that is one text of bearable
+        /// length.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         manifest: Option<String>,
     },
@@ -113,6 +127,48 @@ pub enum Say {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
     },
+}
+
+impl Say {
+    /// The items of a recording, in order.
+    #[must_use]
+    pub fn items(
+        id: &str,
+        live: bool,
+        files: &[(String, u64)],
+        manifest: Option<&str>,
+    ) -> Vec<Self> {
+        let mut texts = manifest.map(pieces).unwrap_or_default().into_iter();
+        let mut files = files.chunks(FILES);
+        let mut items = Vec::new();
+        loop {
+            let (files, manifest) = (files.next(), texts.next());
+            if files.is_none() && manifest.is_none() && !items.is_empty() {
+                return items;
+            }
+            items.push(Self::Item {
+                id: id.to_owned(),
+                live,
+                files: files.unwrap_or_default().to_vec(),
+                manifest,
+            });
+        }
+    }
+}
+
+/// A text in pieces of at most [`TEXT`] bytes.
+fn pieces(mut text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let mut end = TEXT.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, rest) = text.split_at(end);
+        pieces.push(piece.to_owned());
+        text = rest;
+    }
+    pieces
 }
 
 /// Something that the collector says, or bytes of the file that it named last.
@@ -249,6 +305,30 @@ mod tests {
         assert_eq!(said(&mut from).unwrap(), Some(Message::Data(vec![7])));
         assert_eq!(said(&mut from).unwrap(), Some(Message::Said(refused)));
         assert_eq!(said(&mut from).unwrap(), None);
+    }
+
+    #[test]
+    fn a_recording_of_many_files_fits_its_frames() {
+        let files: Vec<(String, u64)> =
+            (0..65_600).map(|n| (format!("{ID}.journal.{n}"), u64::MAX)).collect();
+        let text = "\u{1}é".repeat(MANIFEST / 3);
+        let mut bytes = Vec::new();
+        for item in Say::items(ID, true, &files, Some(&text)) {
+            say(&mut bytes, &item).unwrap();
+        }
+        let (mut from, mut names, mut whole, mut count) =
+            (bytes.as_slice(), Vec::new(), String::new(), 0);
+        while let Some(message) = said(&mut from).unwrap() {
+            let Message::Said(Say::Item { live: true, files, manifest, .. }) = message else {
+                panic!("{message:?}")
+            };
+            names.extend(files);
+            whole.push_str(&manifest.unwrap_or_default());
+            count += 1;
+        }
+        assert!(names == files && whole == text && count <= ITEMS, "{count}");
+        assert_eq!(Say::items(ID, false, &[], None).len(), 1);
+        assert_eq!(Say::items(ID, false, &files[..2], Some("{}")).len(), 1);
     }
 
     #[test]

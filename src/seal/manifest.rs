@@ -17,8 +17,9 @@ use crate::format::chain::ChainState;
 /// The version of the manifest's form.
 pub const VERSION: u32 = 1;
 
-/// No manifest of ours comes near it; a foreign file does not fill the memory.
-const LARGEST: u64 = 1 << 20;
+/// That of an interrupted recording with as many journals as one can have; a
+/// foreign file does not fill the memory.
+pub const LARGEST: u64 = 16 << 20;
 
 /// Why a manifest cannot be read or written.
 #[derive(Debug, thiserror::Error)]

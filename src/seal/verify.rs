@@ -15,15 +15,12 @@ use sha2::{Digest, Sha256};
 
 use super::chain;
 use super::finding::{Class, Finding};
-use super::manifest::{FileDigest, Manifest, State, signature};
+use super::manifest::{FileDigest, LARGEST, Manifest, State, signature};
 use super::signers::{Refused, Signed, Signers};
 use super::sshsig::{NAMESPACE, SshSig};
 use crate::format::chain::{CHUNK, ChainState};
 
-/// No manifest of ours comes near it.
-const MANIFEST_MAX: u64 = 1 << 20;
-
-/// Nor a signature: an RSA certificate takes 3 KiB.
+/// Of a signature: an RSA certificate takes 3 KiB.
 const SIGNATURE_MAX: u64 = 1 << 16;
 
 /// Large enough that the digest, and not the system calls, takes the time.
@@ -121,7 +118,7 @@ impl Check<'_> {
 
     fn manifest(&mut self) -> Option<(Manifest, Vec<u8>)> {
         let path = &self.files.manifest;
-        let bytes = match read(path, MANIFEST_MAX) {
+        let bytes = match read(path, LARGEST) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.unreadable(path, &error);
@@ -233,7 +230,7 @@ impl Check<'_> {
             // Its digest is checked with those of the other files.
             let listed = manifest.files.iter().any(|file| file.name == rekey.manifest);
             let before = listed
-                .then(|| read(&dir.join(&rekey.manifest), MANIFEST_MAX).ok())
+                .then(|| read(&dir.join(&rekey.manifest), LARGEST).ok())
                 .flatten()
                 .and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
             let leads = before.is_some_and(|before| {

@@ -3,7 +3,7 @@
 //! Its invariant: whoever is named was there, with that start, when it was
 //! looked at; what a process calls itself counts for nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::peer::Process;
 
@@ -29,27 +29,43 @@ pub fn ancestors(pid: u32) -> Vec<Process> {
     found
 }
 
-/// The processes below `root`, each with how far below: 1 for a child.
-#[must_use]
-pub fn descendants(root: Process) -> Vec<(Process, usize)> {
-    let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(pid) = pid
-            && let Some((parent, start)) = stat(pid)
-        {
-            children.entry(parent).or_default().push(Process { pid, start });
+/// Who started whom, all at one time.
+#[derive(Debug)]
+pub struct Children(HashMap<u32, Vec<Process>>);
+
+impl Children {
+    /// As it is now: reads all of `/proc`.
+    #[must_use]
+    pub fn now() -> Self {
+        let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(pid) = pid
+                && let Some((parent, start)) = stat(pid)
+            {
+                children.entry(parent).or_default().push(Process { pid, start });
+            }
         }
+        Self(children)
     }
-    let mut found = Vec::new();
-    let mut below = vec![(root, 0)];
-    while let Some((process, depth)) = below.pop() {
-        for child in children.remove(&process.pid).unwrap_or_default() {
-            found.push((child, depth + 1));
-            below.push((child, depth + 1));
+
+    /// The processes below `root`, each with how far below: 1 for a child.
+    #[must_use]
+    pub fn below(&self, root: Process) -> Vec<(Process, usize)> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::from([root.pid]);
+        let mut below = vec![(root, 0)];
+        while let Some((process, depth)) = below.pop() {
+            for child in self.0.get(&process.pid).into_iter().flatten() {
+                // A number that was given anew meanwhile makes no circle.
+                if seen.insert(child.pid) {
+                    found.push((*child, depth + 1));
+                    below.push((*child, depth + 1));
+                }
+            }
         }
+        found
     }
-    found
 }
 
 /// Parent and start of a process that runs, proc_pid_stat(5).
@@ -84,7 +100,7 @@ mod tests {
         let own = process(std::process::id()).unwrap();
         let shell = process(child.id()).unwrap();
         assert_eq!(ancestors(child.id()).first(), Some(&own));
-        let below = descendants(own);
+        let below = Children::now().below(own);
         assert!(below.contains(&(shell, 1)));
         let (inner, _) = below
             .iter()

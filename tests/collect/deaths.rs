@@ -1,6 +1,7 @@
 //! Sessions and collectors that are killed, at any moment.
 
 use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -134,6 +135,73 @@ fn a_session_and_its_collector_killed_together_are_sealed_by_the_next_collector(
     let manifest = &collector.settled(1)[0];
     assert_eq!(manifest["end_reason"], "collector-lost");
     assert!(recorded(&collector, &manifest["id"]).starts_with("line 0\nline 1\n"));
+    collector.verify();
+}
+
+#[test]
+fn what_the_next_collector_cannot_read_stays_as_it_is() {
+    let mut collector = Collector::start("");
+    let mut session = collector.spawn(&counts(100_000));
+    wait_until("something is kept", || {
+        let journal = collector.sandbox.stored(".journal.0").pop()?;
+        (journal.metadata().ok()?.len() > 4000).then_some(())
+    });
+    collector.kill();
+    session.kill().unwrap();
+    session.wait().unwrap();
+    let manifest = collector.sandbox.stored(".manifest.json").pop().unwrap();
+    let aside = manifest.with_extension("aside");
+    let kept = std::fs::read(collector.sandbox.stored(".journal.0").pop().unwrap()).unwrap();
+    std::fs::rename(&manifest, &aside).unwrap();
+    // None, though the ledger has the start; and one that is no file.
+    let none: fn(&Path) = |_| {};
+    let no_file: fn(&Path) = |path| std::fs::create_dir(path).unwrap();
+    for (round, make) in [none, no_file].into_iter().enumerate() {
+        make(&manifest);
+        collector.again();
+        wait_until("it is left", || {
+            (collector.log().matches("is left as it is").count() > round).then_some(())
+        });
+        collector.kill();
+        let journal = collector.sandbox.stored(".journal.0").pop().unwrap();
+        assert!(std::fs::read(journal).unwrap() == kept, "{}", collector.log());
+    }
+    std::fs::remove_dir(&manifest).unwrap();
+    std::fs::rename(&aside, &manifest).unwrap();
+    collector.again();
+    let manifest = &collector.settled(1)[0];
+    assert!(recorded(&collector, &manifest["id"]).starts_with("line 0\nline 1\n"));
+    collector.verify();
+}
+
+#[test]
+fn an_end_that_the_ledger_did_not_hear_is_told_after_the_next_start_of_the_host() {
+    let mut collector = Collector::start("shell.collector_wait = \"60s\"\n");
+    let session = {
+        let go = collector.sandbox.path("work/go");
+        collector.spawn(&format!("echo run; until [ -e {} ]; do sleep 0.05; done", go.display()))
+    };
+    wait_until("it has begun", || (collector.ledger("start").len() == 1).then_some(()));
+    collector.kill();
+    let (ledger, before) = (collector.store().join("ledger"), collector.store().join("before"));
+    let copy = |from: &Path, to: &Path| {
+        let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    copy(&ledger, &before);
+    std::fs::write(collector.sandbox.path("work/go"), "").unwrap();
+    collector.again();
+    let outcome = session.wait_with_output().unwrap();
+    assert!(outcome.stdout == b"run\n", "{outcome:?}");
+    collector.settled(1);
+    wait_until("the ledger has its end", || (collector.ledger("end").len() == 1).then_some(()));
+    collector.kill();
+    std::fs::remove_dir_all(&ledger).unwrap();
+    std::fs::rename(&before, &ledger).unwrap();
+    std::fs::remove_file(collector.store().join("collect/boot")).unwrap();
+    assert!(collector.ledger("end").is_empty());
+    collector.again();
+    wait_until("the ledger has its end", || (collector.ledger("end").len() == 1).then_some(()));
     collector.verify();
 }
 

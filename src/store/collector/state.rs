@@ -119,9 +119,16 @@ impl State {
     /// Of a recording that has begun, what it has is durable.
     pub(super) fn rest(&mut self, has: &Has) -> Option<Vec<u8>> {
         let mut frames = Vec::new();
+        // Of many journals it names the newest; those before are settled.
+        let journals = has.files.iter().map(|ack| ack.file).filter(|file| *file > 0);
+        let oldest = journals.min().unwrap_or(0);
         // The part first: the journals' chains begin with its header.
         for (file, sent) in self.files.iter_mut().filter(|_| has.done.is_none()) {
             let there = has.files.iter().find(|ack| ack.file == *file);
+            let is_older = there.is_none() && *file > 0 && *file < oldest;
+            if is_older && sent.kept.is_empty() {
+                continue;
+            }
             let offset = there.map_or(0, |ack| ack.durable);
             let from = usize::try_from(offset.checked_sub(sent.durable)?).ok()?;
             let bytes = sent.kept.get(from..)?;
@@ -131,5 +138,29 @@ impl State {
             }
         }
         Some(frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_journals_before_the_newest_may_go_unnamed() {
+        let has = |files: &[(u32, u64)]| {
+            let ack = |&(file, durable): &(u32, u64)| wire::Ack { file, durable };
+            Has { files: files.iter().map(ack).collect(), begun: true, ..Has::default() }
+        };
+        let sent = |kept: &[u8]| Sent { durable: 9, kept: kept.to_vec() };
+        let mut state = State::default();
+        for file in 0..4 {
+            state.files.insert(file, sent(b""));
+        }
+        assert_eq!(state.rest(&has(&[(0, 9), (2, 9), (3, 9)])), Some(Vec::new()));
+        for wrong in [&[(2, 9), (3, 9)][..], &[(0, 9), (2, 9)], &[(0, 9)], &[]] {
+            assert_eq!(state.rest(&has(wrong)), None, "{wrong:?}");
+        }
+        state.files.insert(1, sent(b"x"));
+        assert_eq!(state.rest(&has(&[(0, 9), (2, 9), (3, 9)])), None);
     }
 }

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::mirror::Of;
-use super::taking::{Taking, unexpected};
+use super::taking::{Listed, Taking, unexpected};
 use super::telling::tell;
 use super::{Address, Error, Mirror};
 use crate::format::id::Id;
@@ -258,18 +258,33 @@ impl Link {
         let (from, mirror) = (Arc::clone(&self.from), Arc::clone(&self.mirror));
         let mut mirror = mirror.lock().unwrap_or_else(PoisonError::into_inner);
         let mut count = 0;
+        let mut listed: Option<Listed> = None;
         loop {
-            match said(&self.host, &from)? {
+            let message = said(&self.host, &from)?;
+            let strange = || self.strange("it lists what can be no recordings".to_owned());
+            let next = match message {
                 Message::Said(Say::Item { id, live, files, manifest }) => {
                     count += 1;
-                    let Some(id) = Id::parse(&id).filter(|_| count <= MOST) else {
-                        return Err(self.strange("it lists what can be no recordings".to_owned()));
-                    };
-                    item(&mut mirror, id, live, files, manifest)
-                        .map_err(|error| self.keep(error))?;
+                    let id = Id::parse(&id).filter(|_| count <= MOST).ok_or_else(strange)?;
+                    match listed.as_mut().filter(|listed| listed.id == id) {
+                        Some(listed) => {
+                            listed.add(files, manifest).ok_or_else(strange)?;
+                            continue;
+                        }
+                        None => Some(Listed { id, live, files, manifest, items: 1 }),
+                    }
                 }
-                Message::Said(Say::Done) => return Ok(()),
+                Message::Said(Say::Done) => None,
                 other => return Err(self.unexpected(other)),
+            };
+            let is_last = next.is_none();
+            if let Some(Listed { id, live, files, manifest, .. }) =
+                std::mem::replace(&mut listed, next)
+            {
+                item(&mut mirror, id, live, files, manifest).map_err(|error| self.keep(error))?;
+            }
+            if is_last {
+                return Ok(());
             }
         }
     }

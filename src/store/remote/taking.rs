@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::mirror::Of;
 use super::{Error, Mirror};
 use crate::format::id::Id;
-use crate::format::reading::{Message, Say};
+use crate::format::reading::{self, Message, Say};
 use crate::screen::safe_text;
 
 /// Files that come.
@@ -111,5 +111,30 @@ pub(super) fn unexpected(host: &str, message: Message) -> Error {
         Message::Data(_) => {
             Error::Said { host, what: "bytes came that nobody asked for".to_owned() }
         }
+    }
+}
+
+/// A recording of a list, as far as it came.
+pub(super) struct Listed {
+    pub(super) id: Id,
+    pub(super) live: bool,
+    pub(super) files: Vec<(String, u64)>,
+    pub(super) manifest: Option<String>,
+    pub(super) items: usize,
+}
+
+impl Listed {
+    /// Adds the next item; `None` where no recording has so many.
+    pub(super) fn add(
+        &mut self,
+        files: Vec<(String, u64)>,
+        manifest: Option<String>,
+    ) -> Option<()> {
+        self.items += 1;
+        self.files.extend(files);
+        if let Some(more) = manifest {
+            self.manifest.get_or_insert_default().push_str(&more);
+        }
+        (self.items <= reading::ITEMS).then_some(())
     }
 }
