@@ -129,6 +129,11 @@ impl Monitor {
     /// Gives an order. A monitor that is gone gets none; its end shows as the
     /// socket's.
     pub fn order(&self, order: Order) {
+        // What has not begun need not go on; and the order, if it came late, would
+        // wake a program that ^Z has stopped meanwhile.
+        if self.gate.is_some() && matches!(order, Order::Continue { .. }) {
+            return;
+        }
         let (tag, value) = match order {
             Order::Continue { foreground } => (b'c', i32::from(foreground)),
             Order::Signal(signal) => (b'k', signal),
